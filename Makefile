@@ -1,0 +1,89 @@
+# Ringline's daily commands; `make` alone lists them. Each does the set-up that it needs, once: environments are redone
+# only when a lock or a project file changes.
+
+# A Python to use instead of the newest one found.
+PYTHON ?=
+# Handed on to serve (options of ringline-server), test and prove (options of pytest), lock (options of uv pip compile).
+ARGS ?=
+
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+# What the user's shell adds to Python's path must not get in front of what is locked here.
+unexport PYTHONHOME PYTHONPATH
+
+PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-user
+# The files are unequal in length: a worker that has none left takes some of another's.
+PYTEST = .venv/bin/python -m pytest -n auto --dist worksteal
+# In CI `make test` includes the slower proofs.
+SELECTION = $(if $(filter-out 0 false,$(CI)),,not prove)
+
+.PHONY: help install serve test prove lint generate lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo "ARGS='...' is handed on to serve, test, prove and lock, as in: make serve ARGS='--listen 127.0.0.1:0'"
+
+install: .venv/.installed ## install the server into .venv
+
+serve: install ## install, then run the server
+	@exec .venv/bin/ringline-server serve $(ARGS)
+
+# Everything else comes first: the last line is pytest's own summary.
+test: lint ## install, lint, then run all tests (without the slower proofs, except in CI)
+	@$(PYTEST) -m '$(SELECTION)' $(ARGS)
+
+prove: .venv/.dev ## install, then run the slower proofs: races and crashes, many times over
+	@$(PYTEST) -m prove $(ARGS)
+
+lint: .venv/.dev .venv-gen/.locked ## check style, types, import direction, the contract and its generated stubs
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv-gen/bin/buf lint
+	.venv-gen/bin/buf breaking --against proto/released/v1.binpb
+	.venv-gen/bin/python tools/generate --check
+	.venv/bin/lint-imports --no-logo
+	.venv/bin/mypy
+
+generate: .venv-gen/.locked ## generate the stubs from proto/ anew
+	.venv-gen/bin/python tools/generate
+
+# One lock for Linux and macOS and every Python from 3.11. The order matters: dev.in builds on server.txt.
+lock: .venv/.dev ## pin requirements/*.in anew (to move to the newest versions: ARGS=--upgrade)
+	cd requirements && for name in server dev generate; do \
+	    ../.venv/bin/uv pip compile --quiet --no-header --generate-hashes --universal --python-version 3.11 $(ARGS) \
+	        $$name.in -o $$name.txt || exit; \
+	done
+	@! grep -nE '://|^--' requirements/*.txt || { echo 'a lock must not say where packages come from' >&2; exit 1; }
+
+clean: ## remove the environments and all caches
+	rm -rf .venv .venv-gen .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.created .venv-gen/.created:
+	@python=$$(tools/python-check '$(PYTHON)') && \
+	    echo "Making $(@D) with $$python" && \
+	    rm -rf $(@D) && \
+	    "$$python" -m venv $(@D)
+	@touch $@
+
+.venv/.locked: .venv/.created requirements/server.txt
+	@echo 'Installing requirements/server.txt into .venv'
+	@.venv/bin/$(PIP_INSTALL) --require-hashes -r requirements/server.txt
+	@touch $@
+
+# Without dependencies and build isolation: the lock has brought both, by hash.
+.venv/.installed: .venv/.locked pyproject.toml clients/python/pyproject.toml
+	@echo 'Installing ringline and ringline-server into .venv'
+	@.venv/bin/$(PIP_INSTALL) --no-deps --no-build-isolation -e clients/python -e .
+	@touch $@
+
+.venv/.dev: .venv/.installed requirements/dev.txt
+	@echo 'Installing requirements/dev.txt into .venv'
+	@.venv/bin/$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
+	@.venv/bin/python -m pip check
+	@touch $@
+
+.venv-gen/.locked: .venv-gen/.created requirements/generate.txt
+	@echo 'Installing requirements/generate.txt into .venv-gen'
+	@.venv-gen/bin/$(PIP_INSTALL) --require-hashes -r requirements/generate.txt
+	@touch $@

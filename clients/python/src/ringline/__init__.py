@@ -1,0 +1,1 @@
+"""Ringline's client side: the stubs of its gRPC contract, in :mod:`ringline.v1`."""

@@ -1,0 +1,211 @@
+"""A call and what belongs to it, as immutable values.
+
+Times are microseconds since the epoch, ``custom`` is the deterministic encoding of the contract's ``Struct`` and is
+never looked into, and no name of a device is a name: the empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ringline_server.rules.settings import NO_OVERRIDE, SettingsOverride
+from ringline_server.rules.terms import CallState, EndReason, EventType, Gone, RingState, TargetState
+
+Role = Literal["call_member", "host"]
+"""A member's role; the creator is always a host (P1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A user who is listed on the call."""
+
+    user_id: str
+    role: Role
+    custom: bytes
+    created_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A user on a device who is in the call; unclaimed while ``device_id`` is empty (A9)."""
+
+    user_id: str
+    device_id: str
+    joined_at: int
+    ring: int = 0
+    """The number of the ring that brought them in, as target or ringer; 0 if none did (X6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A member whom a ring alerts."""
+
+    user_id: str
+    state: TargetState
+    rung_at: int
+    updated_at: int
+    expires_at: int
+    online_devices: int = 0
+    missed: bool = False
+    reason: str = ""
+    device_id: str = ""
+    """Which of their devices answered or declined."""
+    end_reason: EndReason | None = None
+    """What cancelled them, if anything did (W3 tells an ended call from a cancelled one)."""
+
+    @property
+    def rings(self) -> bool:
+        return self.state is TargetState.RINGING
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """One attempt to alert some members."""
+
+    number: int
+    """1 for the call's first ring, and so on; with the call's uid it makes the ring's id (X6)."""
+    session: int
+    ringer_id: str
+    ringer_device_id: str
+    state: RingState
+    video: bool
+    started_at: int
+    expires_at: int
+    targets: tuple[Target, ...]
+    accepted_at: int | None = None
+    accepted_by_id: str = ""
+    ended_at: int | None = None
+    end_reason: EndReason | None = None
+    reason: str = ""
+    ringer_gone: bool = False
+    """The ringer has been in and gone since they rang, and so waits no more."""
+
+    @property
+    def unanswered(self) -> bool:
+        return self.state is RingState.RINGING
+
+    @property
+    def open(self) -> bool:
+        """Whether a target of it still rings."""
+        return any(target.state is TargetState.RINGING for target in self.targets)
+
+    @property
+    def waited_for(self) -> bool:
+        """Whether its ringer waits, in the rulebook's sense."""
+        return self.state is RingState.RINGING and not self.ringer_gone
+
+    def target(self, user_id: str) -> Target | None:
+        """Return the target that is ``user_id``, if it has one."""
+        for target in self.targets:
+            if target.user_id == user_id:
+                return target
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The main event of a call's latest step (X2)."""
+
+    type: EventType
+    actor_user_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything that is known of a call, of its present or last session and its latest rings."""
+
+    type: str
+    id: str
+    uid: str
+    created_by_id: str
+    created_at: int
+    updated_at: int
+    team: str = ""
+    custom: bytes = b""
+    settings: SettingsOverride = NO_OVERRIDE
+    starts_at: int | None = None
+    members: Mapping[str, Member] = field(default_factory=dict)
+    rings: tuple[Ring, ...] = ()
+    """The open ones, the latest closed ones, and each user's latest; oldest first. Never empty after the first."""
+    ring_count: int = 0
+    participants: tuple[Participant, ...] = ()
+    session: int = 1
+    session_rang: bool = False
+    session_joined: bool = False
+    session_peak: int = 0
+    """The most users that were in at once in this session (L5)."""
+    session_over: bool = False
+    gone: Mapping[str, Gone] = field(default_factory=dict)
+    """Who was in during this session and no longer is, and how they went."""
+    started_at: int | None = None
+    ended: bool = False
+    ended_for_good: bool = False
+    ended_at: int | None = None
+    ended_by_id: str = ""
+    end_reason: EndReason | None = None
+    last_notified_at: int | None = None
+    last_notified_by_id: str = ""
+    revision: int = 0
+    seq: int = 0
+    """The number of the call's latest event."""
+    cause: Cause = Cause(EventType.CALL_CREATED)
+
+    @property
+    def cid(self) -> str:
+        return f"{self.type}:{self.id}"
+
+    @property
+    def state(self) -> CallState:
+        if self.ended:
+            return CallState.ENDED
+        if self.participants:
+            return CallState.ACTIVE
+        if any(ring.open for ring in self.rings):
+            return CallState.RINGING
+        return CallState.IDLE
+
+    def ring_id(self, number: int) -> str:
+        """Return the public id of the call's ring with this number."""
+        return f"{self.uid}.{number}" if number else ""
+
+    def ring(self, number: int) -> Ring | None:
+        """Return the ring with this number, if it is still kept."""
+        for ring in reversed(self.rings):
+            if ring.number == number:
+                return ring
+        return None
+
+    def ring_number(self, ring_id: str) -> int | None:
+        """Return the number behind a ring id, or None if it never was this call's (X6)."""
+        uid, _, number = ring_id.rpartition(".")
+        if uid != self.uid or not number.isascii() or not number.isdecimal() or number.startswith("0"):
+            return None
+        return int(number) if len(number) < 10 and int(number) <= self.ring_count else None
+
+    def is_in(self, user_id: str) -> bool:
+        """Whether the user is in the call, on any device."""
+        return any(participant.user_id == user_id for participant in self.participants)
+
+    @property
+    def users_in(self) -> set[str]:
+        return {participant.user_id for participant in self.participants}
+
+    def ringing_target(self, user_id: str) -> tuple[Ring, Target] | None:
+        """Return the ring that is alerting the user now, with their target; there is at most one (R2)."""
+        for ring in reversed(self.rings):
+            for target in ring.targets:
+                if target.user_id == user_id and target.state is TargetState.RINGING:
+                    return ring, target
+        return None
+
+    def known_users(self) -> set[str]:
+        """Everybody who has or had to do with the call, as far as it still knows."""
+        users = set(self.members) | set(self.gone) | self.users_in
+        for ring in self.rings:
+            users.add(ring.ringer_id)
+            users.update(target.user_id for target in ring.targets)
+        return users

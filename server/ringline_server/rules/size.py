@@ -1,0 +1,50 @@
+"""The bound on a whole call (C6)."""
+
+from __future__ import annotations
+
+from ringline_server.rules.call import Call
+from ringline_server.rules.outcome import invalid_field
+
+MAX_ENCODED_CALL = 1024 * 1024
+"""Bytes that a call may take on the wire."""
+
+_MESSAGE = 128
+"""Bytes of one member, target, ring or participant beside its texts, at most."""
+
+
+def require_bounded(before: Call, call: Call) -> None:
+    """Refuse a change by which a call would take more than ``MAX_ENCODED_CALL`` bytes.
+
+    The estimate is an upper bound. What only shrinks or ends a call is always allowed.
+    """
+    parts = len(call.members) + len(call.participants) + sum(1 + len(ring.targets) for ring in call.rings)
+    if parts < 64:
+        return
+    size = encoded_bound(call)
+    if size > MAX_ENCODED_CALL and size > encoded_bound(before):
+        raise invalid_field(
+            "type",
+            f"the call would take {size} bytes and may take {MAX_ENCODED_CALL}; use fewer members, shorter ids or "
+            "smaller custom, or wait until rings are over",
+        )
+
+
+def encoded_bound(call: Call) -> int:
+    """Return an upper bound of the call's encoded size in bytes."""
+    size = 1024 + len(call.custom) + _bytes(call.id) * 4
+    for member in call.members.values():
+        size += _MESSAGE + _bytes(member.user_id) + len(member.custom)
+    for one in call.participants[:100]:
+        size += _MESSAGE + _bytes(one.user_id) + _bytes(one.device_id)
+    latest_closed = max((ring.number for ring in call.rings if ring.ended_at is not None), default=0)
+    for ring in call.rings:
+        if ring.ended_at is not None and ring.number != latest_closed:
+            continue
+        size += _MESSAGE + _bytes(ring.ringer_id) + _bytes(ring.ringer_device_id) + _bytes(ring.reason)
+        for target in ring.targets:
+            size += _MESSAGE + _bytes(target.user_id) + _bytes(target.device_id) + _bytes(target.reason)
+    return size
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode())

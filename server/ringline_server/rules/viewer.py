@@ -1,0 +1,189 @@
+"""What a call is to one user: derived from the call alone, so that live and resumed streams agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ringline_server.rules.call import Call, Ring, Target
+from ringline_server.rules.terms import (
+    CallingState,
+    Direction,
+    EndReason,
+    Gone,
+    RingState,
+    StopReason,
+    TargetState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerState:
+    """A user's side of a call, without their capabilities."""
+
+    user_id: str
+    direction: Direction | None
+    calling_state: CallingState
+    created_by_me: bool
+    ring_id: str = ""
+    ringer_id: str = ""
+    video: bool = False
+    target_state: TargetState | None = None
+    device_id: str = ""
+    ring_expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """The part of a user's side by which calls are found again: one row of ``call_users``."""
+
+    ended: bool
+    calling_state: CallingState
+    direction: Direction | None
+    last_ring: int
+    missed: bool
+    listed: bool
+    """Whether the call is in the user's list: they are a member, ring or are in."""
+
+
+def latest_ring(call: Call, user_id: str, session: int | None = None) -> tuple[Ring, Target | None] | None:
+    """Return the user's latest ring, with their target if they are one; only of ``session``, if given."""
+    for ring in reversed(call.rings):
+        if session is not None and ring.session != session:
+            continue
+        target = ring.target(user_id)
+        if target is not None or ring.ringer_id == user_id:
+            return ring, target
+    return None
+
+
+def present_ring(call: Call, user_id: str) -> tuple[Ring, Target | None] | None:
+    """Return the ring a user should see: the one that alerts them, else theirs that is unanswered, else the latest."""
+    if (alerting := call.ringing_target(user_id)) is not None:
+        return alerting
+    for ring in reversed(call.rings):
+        if ring.ringer_id == user_id and ring.unanswered:
+            return ring, None
+    return latest_ring(call, user_id, call.session)
+
+
+def calling_state(call: Call, user_id: str) -> CallingState:
+    """Return the calling state of a viewer."""
+    if call.is_in(user_id):
+        return CallingState.JOINED
+    part = user_id in call.gone
+    for ring in call.rings:
+        if ring.session != call.session:
+            continue
+        if ring.ringer_id == user_id:
+            if ring.waited_for:
+                return CallingState.RINGING
+            part = True
+        elif (target := ring.target(user_id)) is not None:
+            if target.rings:
+                return CallingState.RINGING
+            part = True
+    return CallingState.LEFT if part else CallingState.IDLE
+
+
+def direction(call: Call, user_id: str) -> Direction | None:
+    """Return the direction of a viewer; None if no ring of the session is theirs."""
+    present = present_ring(call, user_id)
+    if present is None:
+        return None
+    return Direction.OUTGOING if present[1] is None else Direction.INCOMING
+
+
+def viewer_state(call: Call, user_id: str) -> ViewerState:
+    """Return what the call is to the user now."""
+    state = calling_state(call, user_id)
+    mine = user_id == call.created_by_id
+    present = present_ring(call, user_id)
+    if present is None:
+        return ViewerState(user_id, None, state, mine)
+    ring, target = present
+    return ViewerState(
+        user_id=user_id,
+        direction=Direction.OUTGOING if target is None else Direction.INCOMING,
+        calling_state=state,
+        created_by_me=mine,
+        ring_id=call.ring_id(ring.number),
+        ringer_id=ring.ringer_id,
+        video=ring.video,
+        target_state=None if target is None else target.state,
+        device_id=ring.ringer_device_id if target is None else target.device_id,
+        ring_expires_at=_expiry(ring, target),
+    )
+
+
+def _expiry(ring: Ring, target: Target | None) -> int | None:
+    """Return when the ring stops for this viewer, if it is going on for them (R3)."""
+    if target is not None:
+        if not target.rings:
+            return None
+        return min(target.expires_at, ring.expires_at) if ring.unanswered else target.expires_at
+    if not ring.waited_for:
+        return None
+    return min(ring.expires_at, max(other.expires_at for other in ring.targets if other.rings))
+
+
+def relation(call: Call, user_id: str) -> Relation:
+    """Return the row of ``call_users`` for the user."""
+    latest = latest_ring(call, user_id)
+    return Relation(
+        ended=call.ended,
+        calling_state=calling_state(call, user_id),
+        direction=direction(call, user_id),
+        last_ring=latest[0].number if latest else 0,
+        missed=bool(latest and latest[1] and latest[1].missed),
+        listed=user_id in call.members
+        or call.is_in(user_id)
+        or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings),
+    )
+
+
+def stop_reason(call: Call, user_id: str, device_id: str, *, watches_joined: bool) -> StopReason | None:
+    """Return why a call the user may read no longer matches their watch (W3), or None if nothing says.
+
+    ``device_id`` is the stream's; ``watches_joined`` says whether its filter includes JOINED.
+    """
+    if watches_joined and not call.is_in(user_id) and (gone := call.gone.get(user_id)) is not None:
+        return StopReason.LEFT if gone is Gone.LEFT else StopReason.ENDED
+    latest = latest_ring(call, user_id)
+    if latest is None:
+        return None
+    ring, target = latest
+    if target is None:
+        return _ringer_stop_reason(ring, device_id)
+    elsewhere = bool(device_id) and bool(target.device_id) and target.device_id != device_id
+    match target.state:
+        case TargetState.ACCEPTED:
+            return StopReason.ACCEPTED_ELSEWHERE if elsewhere else StopReason.ACCEPTED
+        case TargetState.REJECTED:
+            return StopReason.REJECTED_ELSEWHERE if elsewhere else StopReason.REJECTED
+        case TargetState.MISSED:
+            return StopReason.MISSED
+        case TargetState.CANCELLED:
+            return _cancelled(target.end_reason)
+        case TargetState.RINGING:
+            return None
+
+
+def _ringer_stop_reason(ring: Ring, device_id: str) -> StopReason | None:
+    match ring.state:
+        case RingState.ACCEPTED:
+            rang = ring.ringer_device_id
+            elsewhere = bool(device_id) and bool(rang) and rang != device_id
+            return StopReason.ACCEPTED_ELSEWHERE if elsewhere else StopReason.ACCEPTED
+        case RingState.REJECTED:
+            return StopReason.REJECTED
+        case RingState.MISSED:
+            return StopReason.MISSED
+        case RingState.CANCELLED:
+            return _cancelled(ring.end_reason)
+        case RingState.RINGING:
+            return None
+
+
+def _cancelled(reason: EndReason | None) -> StopReason:
+    ended = reason in (EndReason.ENDED_BY_USER, EndReason.MAX_DURATION)
+    return StopReason.ENDED if ended else StopReason.CANCELLED
