@@ -1,0 +1,1 @@
+"""Ringline's server: it owns the ring."""

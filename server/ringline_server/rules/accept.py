@@ -121,9 +121,7 @@ def _claim(draft: Draft, unclaimed: Participant, device: str) -> Participant:
         )
         draft.set_ring(replace(ring, targets=targets))
     draft.touch(unclaimed.user_id)
-    draft.emit(
-        EventType.PARTICIPANT_JOINED, ring=claimed.ring, subjects=[claimed.user_id], main=True
-    )
+    draft.emit(EventType.PARTICIPANT_JOINED, ring=claimed.ring, subjects=[claimed.user_id], main=True)
     return claimed
 
 

@@ -67,10 +67,14 @@ def require_readable(call: Call | None, context: Context) -> Call:
 def _has_part(call: Call, actor: Actor) -> bool:
     """Whether the user rings, is rung or is in: such a one can always reject, cancel or leave (P1)."""
     user = actor.user_id
-    return bool(user) and in_team(call, actor) and (
-        call.is_in(user)
-        or call.ringing_target(user) is not None
-        or any(ring.ringer_id == user and ring.unanswered for ring in call.rings)
+    return (
+        bool(user)
+        and in_team(call, actor)
+        and (
+            call.is_in(user)
+            or call.ringing_target(user) is not None
+            or any(ring.ringer_id == user and ring.unanswered for ring in call.rings)
+        )
     )
 
 

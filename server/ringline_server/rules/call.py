@@ -182,9 +182,11 @@ class Call:
     def ring_number(self, ring_id: str) -> int | None:
         """Return the number behind a ring id, or None if it never was this call's (X6)."""
         uid, _, number = ring_id.rpartition(".")
-        if uid != self.uid or not number.isascii() or not number.isdecimal() or number.startswith("0"):
+        if uid != self.uid or len(number) > len(str(self.ring_count)):
             return None
-        return int(number) if len(number) < 10 and int(number) <= self.ring_count else None
+        if not number.isascii() or not number.isdecimal() or number.startswith("0"):
+            return None
+        return int(number) if int(number) <= self.ring_count else None
 
     def is_in(self, user_id: str) -> bool:
         """Whether the user is in the call, on any device."""

@@ -31,16 +31,12 @@ def cancel(draft: Draft, command: Cancel) -> Answer:
 def cancel_unanswered(draft: Draft, user: str, reason: str, *, only: int | None = None) -> bool:
     """Cancel the user's unanswered rings, or ``only`` the one with that number (K1); return whether there was one."""
     rings = [
-        ring
-        for ring in draft.call.rings
-        if ring.ringer_id == user and ring.unanswered and only in (None, ring.number)
+        ring for ring in draft.call.rings if ring.ringer_id == user and ring.unanswered and only in (None, ring.number)
     ]
     for ring in rings:
         ringing = [target.user_id for target in ring.targets if target.rings]
         draft.cancel_ring(ring, EndReason.CANCELLED, reason or "cancel")
-        draft.emit(
-            EventType.CALL_CANCELLED, ring=ring.number, subjects=ringing, reason=reason or "cancel", main=True
-        )
+        draft.emit(EventType.CALL_CANCELLED, ring=ring.number, subjects=ringing, reason=reason or "cancel", main=True)
     return bool(rings)
 
 

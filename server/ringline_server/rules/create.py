@@ -16,7 +16,9 @@ MAX_MEMBERS = 500
 """How many members a call may have (C6)."""
 
 
-def get_or_create(call: Call | None, type_and_id: tuple[str, str], command: GetOrCreate, context: Context, now: int) -> tuple[Draft, Answer]:
+def get_or_create(
+    call: Call | None, key: tuple[str, str], command: GetOrCreate, context: Context, now: int
+) -> tuple[Draft, Answer]:
     """GetOrCreateCall."""
     if call is not None:
         return _get(Draft(require_readable(call, context), context, now), command)
@@ -28,8 +30,8 @@ def get_or_create(call: Call | None, type_and_id: tuple[str, str], command: GetO
     if command.ring and user not in {member.user_id for member in command.members}:
         raise invalid_field("data.members", f"must list the creator {user!r} too when ring is true")
     call = Call(
-        type=type_and_id[0],
-        id=type_and_id[1],
+        type=key[0],
+        id=key[1],
         uid=context.new_uid,
         created_by_id=user,
         created_at=now,

@@ -37,16 +37,14 @@ from ringline_server.rules.size import require_bounded
 from ringline_server.rules.update import update
 
 
-def decide(
-    call: Call | None, type_and_id: tuple[str, str], command: Command, context: Context, now: int
-) -> Decision | Refusal:
+def decide(call: Call | None, key: tuple[str, str], command: Command, context: Context, now: int) -> Decision | Refusal:
     """Decide one command on the call with this type and id, which is None if it does not exist.
 
     ``now`` is microseconds since the epoch and does not go back between decisions on one call. A decision without
     events changes nothing; a refusal never does.
     """
     try:
-        draft, answer = _run(call, type_and_id, command, context, now)
+        draft, answer = _run(call, key, command, context, now)
         settle(draft)
         require_bounded(draft.before, draft.call)
     except Refusal as refusal:
@@ -54,11 +52,9 @@ def decide(
     return draft.decision(answer)
 
 
-def _run(
-    call: Call | None, type_and_id: tuple[str, str], command: Command, context: Context, now: int
-) -> tuple[Draft, Answer]:
+def _run(call: Call | None, key: tuple[str, str], command: Command, context: Context, now: int) -> tuple[Draft, Answer]:
     if isinstance(command, GetOrCreate):
-        return get_or_create(call, type_and_id, command, context, now)
+        return get_or_create(call, key, command, context, now)
     if isinstance(command, Tick | Lose) and call is not None:
         draft = Draft(call, context, now)
         return draft, tick(draft) if isinstance(command, Tick) else lose(draft, command)
@@ -80,6 +76,7 @@ def _run(
             return draft, cancel(draft, command)
         case Leave():
             return draft, leave(draft, command)
-        case _:
-            assert isinstance(command, End)
+        case End():
             return draft, end(draft, command)
+        case Tick() | Lose():
+            return draft, Answer()

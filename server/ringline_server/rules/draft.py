@@ -140,9 +140,7 @@ class Draft:
             expires_at=now + self.settings.auto_cancel_timeout,
             targets=targets,
         )
-        self.call = replace(
-            self.call, rings=(*self.call.rings, ring), ring_count=ring.number, session_rang=True
-        )
+        self.call = replace(self.call, rings=(*self.call.rings, ring), ring_count=ring.number, session_rang=True)
         self.touch(actor.user_id, *user_ids)
         self.emit(EventType.CALL_RING, ring=ring.number, subjects=user_ids, main=main)
         return ring

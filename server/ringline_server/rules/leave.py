@@ -25,9 +25,7 @@ def leave(draft: Draft, command: Leave) -> Answer:
 def lose(draft: Draft, command: Lose) -> Answer:
     """End the participation of a device that shows no sign of life (T6)."""
     lost = [
-        one
-        for one in draft.call.participants
-        if one.user_id == command.user_id and one.device_id == command.device_id
+        one for one in draft.call.participants if one.user_id == command.user_id and one.device_id == command.device_id
     ]
     if lost:
         draft.depart(lost, "lost", main=True)

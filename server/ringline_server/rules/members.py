@@ -11,7 +11,7 @@ from ringline_server.rules.create import MAX_MEMBERS
 from ringline_server.rules.draft import Draft
 from ringline_server.rules.outcome import Answer, invalid_field
 from ringline_server.rules.ring import ring
-from ringline_server.rules.terms import Capability, EndReason, EventType, RingState, TargetState
+from ringline_server.rules.terms import Capability, EndReason, EventType, TargetState
 
 
 def update_members(draft: Draft, command: UpdateMembers) -> Answer:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ringline_server.rules.access import require, require_user
+
 from ringline_server.rules.accept import answer, come_in
+from ringline_server.rules.access import require, require_user
 from ringline_server.rules.call import Call
 from ringline_server.rules.commands import RingMembers
 from ringline_server.rules.draft import Draft

@@ -64,7 +64,7 @@ def _drop_when_alone(draft: Draft) -> None:
     users = call.users_in
     if len(users) != 1 or any(ring.open for ring in call.rings):
         return
-    if call.session_peak >= 2:
+    if call.session_peak > 1:
         draft.over_reason = EndReason.LEFT_ALONE
     else:
         own = next((ring for ring in reversed(call.rings) if ring.ringer_id in users), None)

@@ -8,6 +8,9 @@ from ringline_server.rules.outcome import invalid_field
 MAX_ENCODED_CALL = 1024 * 1024
 """Bytes that a call may take on the wire."""
 
+FEW_PARTS = 64
+"""A call with fewer parts cannot reach the bound, so that the usual call is not measured."""
+
 _MESSAGE = 128
 """Bytes of one member, target, ring or participant beside its texts, at most."""
 
@@ -18,7 +21,7 @@ def require_bounded(before: Call, call: Call) -> None:
     The estimate is an upper bound. What only shrinks or ends a call is always allowed.
     """
     parts = len(call.members) + len(call.participants) + sum(1 + len(ring.targets) for ring in call.rings)
-    if parts < 64:
+    if parts < FEW_PARTS:
         return
     size = encoded_bound(call)
     if size > MAX_ENCODED_CALL and size > encoded_bound(before):

@@ -24,9 +24,7 @@ def update(draft: Draft, command: Update) -> Answer:
             "what it is now, and try again with its revision.",
             {"revision": call.revision},
         )
-    overrides: dict[str, Any] = {
-        name: getattr(command.settings, name) for name in FIELDS if name in command.fields
-    }
+    overrides: dict[str, Any] = {name: getattr(command.settings, name) for name in FIELDS if name in command.fields}
     changed = replace(
         call,
         custom=command.custom if "custom" in command.fields else call.custom,

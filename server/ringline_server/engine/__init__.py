@@ -1,0 +1,1 @@
+"""Takes commands, has the rules decide them in batches, makes them durable, and only then tells."""

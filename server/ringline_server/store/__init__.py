@@ -1,0 +1,1 @@
+"""Where calls, their events and what was promised with them are kept: a port, and its engines."""

@@ -1,0 +1,1 @@
+"""What carries the RPCs: thin, interchangeable, alone in knowing its library."""
