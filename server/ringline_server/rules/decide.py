@@ -59,24 +59,28 @@ def _run(call: Call | None, key: tuple[str, str], command: Command, context: Con
         draft = Draft(call, context, now)
         return draft, tick(draft) if isinstance(command, Tick) else lose(draft, command)
     draft = Draft(require_readable(call, context), context, now)
+    return draft, _apply(draft, command)
+
+
+def _apply(draft: Draft, command: Command) -> Answer:
     match command:
         case Get():
-            return draft, get(draft, command)
+            return get(draft, command)
         case Update():
-            return draft, update(draft, command)
+            return update(draft, command)
         case UpdateMembers():
-            return draft, update_members(draft, command)
+            return update_members(draft, command)
         case RingMembers():
-            return draft, ring_members(draft, command)
+            return ring_members(draft, command)
         case Join():
-            return draft, join(draft, command)
+            return join(draft, command)
         case Reject():
-            return draft, reject(draft, command)
+            return reject(draft, command)
         case Cancel():
-            return draft, cancel(draft, command)
+            return cancel(draft, command)
         case Leave():
-            return draft, leave(draft, command)
+            return leave(draft, command)
         case End():
-            return draft, end(draft, command)
-        case Tick() | Lose():
-            return draft, Answer()
+            return end(draft, command)
+        case GetOrCreate() | Tick() | Lose():
+            return Answer()
