@@ -1,0 +1,72 @@
+"""What a stream asks to see, and whether a call is part of it (W1, W9, W10)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from ringline_server.rules.access import readable
+from ringline_server.rules.call import Call
+from ringline_server.rules.context import Actor, CallType
+from ringline_server.rules.terms import CallingState, CallState, Direction
+from ringline_server.rules.viewer import calling_state, direction
+
+DEFAULT_CALLING_STATES = frozenset({CallingState.RINGING})
+DEFAULT_CALL_STATES = frozenset({CallState.RINGING, CallState.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A watch's filter with its defaults filled in. Empty ``types`` and ``cids`` do not filter."""
+
+    directions: frozenset[Direction]
+    calling_states: frozenset[CallingState]
+    call_states: frozenset[CallState]
+    types: frozenset[str]
+    cids: frozenset[str]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        directions: frozenset[Direction] = frozenset(),
+        calling_states: frozenset[CallingState] = frozenset(),
+        call_states: frozenset[CallState] = frozenset(),
+        types: frozenset[str] = frozenset(),
+        cids: frozenset[str] = frozenset(),
+    ) -> Filter:
+        """Return the filter that a request means: ringing calls unless it says otherwise, and any state of named."""
+        return cls(
+            directions=directions or frozenset(Direction),
+            calling_states=calling_states or (frozenset(CallingState) if cids else DEFAULT_CALLING_STATES),
+            call_states=call_states or (frozenset(CallState) if cids else DEFAULT_CALL_STATES),
+            types=types,
+            cids=cids,
+        )
+
+    def covers(self, call: Call) -> bool:
+        """Whether the call's type and cid, which never change, are asked for."""
+        return (not self.types or call.type in self.types) and (not self.cids or call.cid in self.cids)
+
+    def matches(self, call: Call, actor: Actor, call_type: CallType) -> bool:
+        """Whether a call belongs to the actor's watch as it is now."""
+        if not self.covers(call):
+            return False
+        if actor.is_service_itself:
+            return call.state in self.call_states
+        if (call.ended and not self.cids) or not readable(call, actor, call_type):
+            return False
+        user = actor.user_id
+        state = calling_state(call, user)
+        if state not in self.calling_states:
+            return False
+        if state is CallingState.IDLE and not self.cids and user not in call.members:
+            return False
+        return len(self.directions) == len(Direction) or direction(call, user) in self.directions
+
+    def digest(self) -> bytes:
+        """Return eight bytes that differ for every other filter: what a resume token is bound to (W4)."""
+        parts = [sorted(part) for part in (self.directions, self.calling_states, self.call_states)]
+        text = json.dumps([*parts, sorted(self.types), sorted(self.cids)])
+        return hashlib.blake2b(text.encode(), digest_size=8).digest()

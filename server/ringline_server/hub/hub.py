@@ -1,0 +1,198 @@
+"""Who watches what: hands every step to the streams that it may concern, and knows who is there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from ringline_server.clock import Clock
+from ringline_server.hub.alarms import Alarms
+from ringline_server.hub.filter import Filter
+from ringline_server.hub.snapshot import Sight
+from ringline_server.hub.watch import Watch
+from ringline_server.rules.call import Call
+from ringline_server.rules.context import Actor, CallType
+from ringline_server.store.port import Snapshot, Step, Store
+
+MAX_STALL = 30_000_000
+"""A stream whose reader takes no message for this long is cut (W6)."""
+
+_SWEEP = 1_000_000
+
+_log = structlog.get_logger(__name__)
+
+PresenceListener = Callable[[str, str, bool], None]
+"""Told the user, the device, and whether its first stream has begun or its last has ended."""
+
+
+class Hub:
+    """All streams of this process. Fills the engine's ports ``Bus`` and ``Presence``.
+
+    Everything here runs on the event loop, except that ``online`` is read by the thread that decides.
+    """
+
+    def __init__(self, store: Store, clock: Clock, call_types: Mapping[str, CallType]) -> None:
+        self.on_presence: PresenceListener | None = None
+        self.online: dict[str, int] = {}
+        self._store = store
+        self._clock = clock
+        self._call_types = call_types
+        self._alarms = Alarms(clock)
+        self._alarms_task: asyncio.Task[None] | None = None
+        self._position = 0
+        self._watches: dict[Watch, None] = {}
+        self._by_user: defaultdict[str, dict[Watch, None]] = defaultdict(dict)
+        self._by_cid: defaultdict[str, dict[Watch, None]] = defaultdict(dict)
+        self._services: dict[Watch, None] = {}
+        self._devices: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._going_away = False
+
+    async def start(self) -> None:
+        """Begin at the store's present position. To be called before the engine starts."""
+        self._position = await self._store.read(Snapshot.head)
+        self._alarms_task = asyncio.create_task(self._alarms.run(), name="hub alarms")
+        self._sweep()
+
+    def going_away(self) -> None:
+        """Tell every stream that the server stops, and end it; new ones end at once (W7)."""
+        self._going_away = True
+        for watch in list(self._watches):
+            watch.go_away()
+
+    async def stop(self) -> None:
+        """Stop the alarms. Streams have to be over by now."""
+        if self._alarms_task is not None:
+            self._alarms_task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._alarms_task
+
+    # From the engine.
+
+    def publish(self, steps: Sequence[Step]) -> None:
+        """Hand steps to the streams of everybody whom they concern (W2, N3)."""
+        for step in steps:
+            for watch in self._audience(step):
+                watch.offer(step)
+            if step.notification is not None:
+                self._notify(step)
+            self._position = max(self._position, step.position)
+
+    def is_online(self, user_id: str, device_id: str) -> bool:
+        """Whether the user's device holds a stream (T6)."""
+        return device_id in self._devices.get(user_id, ())
+
+    # From the API.
+
+    def watch(self, actor: Actor, filter_: Filter, *, resume_token: str, heartbeat: int) -> Watch:
+        """Register a stream and return it. From now on it misses no step; ``forget`` it when it is over.
+
+        ``heartbeat`` is in microseconds.
+        """
+        watch = Watch(
+            Sight(actor, filter_, self._call_types.__getitem__),
+            store=self._store,
+            clock=self._clock,
+            alarms=self._alarms,
+            head=lambda: self._position,
+            resume_token=resume_token,
+            heartbeat=heartbeat,
+        )
+        self._watches[watch] = None
+        if actor.is_service_itself:
+            self._services[watch] = None
+        elif filter_.cids:
+            for cid in filter_.cids:
+                self._by_cid[cid][watch] = None
+        if actor.user_id:
+            self._by_user[actor.user_id][watch] = None
+            self._arrive(actor.user_id, actor.device_id)
+        if self._going_away:
+            watch.go_away()
+        return watch
+
+    def forget(self, watch: Watch) -> None:
+        """Take a stream that is over out of every index."""
+        if watch not in self._watches:
+            return
+        del self._watches[watch]
+        actor = watch.sight.actor
+        self._services.pop(watch, None)
+        for cid in watch.sight.filter.cids:
+            _discard(self._by_cid, cid, watch)
+        if actor.user_id:
+            _discard(self._by_user, actor.user_id, watch)
+            self._depart(actor.user_id, actor.device_id)
+
+    def __len__(self) -> int:
+        """How many streams there are."""
+        return len(self._watches)
+
+    def _audience(self, step: Step) -> dict[Watch, None]:
+        """Return the streams that may have to tell the step: of its users, of its cid, of services."""
+        audience = dict(self._services)
+        audience.update(self._by_cid.get(step.call.cid, {}))
+        for user in _users(step):
+            audience.update(self._by_user.get(user, {}))
+        return audience
+
+    def _notify(self, step: Step) -> None:
+        sender = step.notification.actor_user_id if step.notification else ""
+        for user in step.call.members:
+            if user != sender:
+                for watch in list(self._by_user.get(user, ())):
+                    watch.notify(step)
+
+    # Presence.
+
+    def _arrive(self, user: str, device: str) -> None:
+        devices = self._devices[user]
+        devices[device] += 1
+        self.online[user] = len(devices)
+        if devices[device] == 1 and self.on_presence is not None:
+            self.on_presence(user, device, True)  # noqa: FBT003 -- a listener is called by position
+
+    def _depart(self, user: str, device: str) -> None:
+        devices = self._devices[user]
+        devices[device] -= 1
+        if devices[device]:
+            return
+        del devices[device]
+        if devices:
+            self.online[user] = len(devices)
+        else:
+            del self._devices[user]
+            del self.online[user]
+        if self.on_presence is not None:
+            self.on_presence(user, device, False)  # noqa: FBT003 -- a listener is called by position
+
+    # Slow readers.
+
+    def _sweep(self) -> None:
+        """Cut the streams that have been waiting for their reader for too long (W6)."""
+        now = self._clock.now()
+        for watch in list(self._watches):
+            since = watch.sending_since
+            if since is not None and now - since >= MAX_STALL and not watch.is_cut:
+                _log.warning("watch_cut", user=watch.sight.actor.user_id, device=watch.sight.actor.device_id)
+                watch.cut()
+        self._alarms.at(now + _SWEEP, self._sweep)
+
+
+def _users(step: Step) -> set[str]:
+    users = step.call.known_users()
+    before: Call | None = step.before
+    if before is not None and (before.members is not step.call.members or before.session != step.call.session):
+        users |= before.known_users()
+    return users
+
+
+def _discard(index: defaultdict[str, dict[Watch, None]], key: str, watch: Watch) -> None:
+    watches = index.get(key)
+    if watches is not None:
+        watches.pop(watch, None)
+        if not watches:
+            del index[key]

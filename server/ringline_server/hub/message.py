@@ -1,0 +1,83 @@
+"""What a stream tells, before it is put into bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ringline_server.hub.token import ResetReason
+from ringline_server.rules.call import Call
+from ringline_server.rules.outcome import Notification
+from ringline_server.rules.terms import StopReason
+
+
+class Kind(StrEnum):
+    """How a call's relation to the watch changed."""
+
+    ADDED = "ADDED"
+    UPDATED = "UPDATED"
+    REMOVED = "REMOVED"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A call as it is now. With ACCESS_LOST only its names and revision may be told (W8)."""
+
+    kind: Kind
+    call: Call
+    stop_reason: StopReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """An ordinary notification (N1)."""
+
+    call: Call
+    notification: Notification
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotComplete:
+    """All that matched at the beginning has been told."""
+
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The stream lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Forget everything: a snapshot follows."""
+
+    reason: ResetReason
+
+
+@dataclass(frozen=True, slots=True)
+class GoingAway:
+    """The server stops as planned; the stream ends with OK."""
+
+
+Message = Change | Notified | SnapshotComplete | Heartbeat | Reset | GoingAway
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A message with the token that is true once it was read; empty before the first snapshot is complete."""
+
+    message: Message
+    token: str
+
+
+class WatchError(Exception):
+    """The end of a stream by a rule."""
+
+
+class TooManyCalls(WatchError):
+    """The snapshot would hold more calls than a stream may begin with (W9)."""
+
+
+class TooSlow(WatchError):
+    """The reader made no progress for too long, or owes too many notifications (W6, N3)."""

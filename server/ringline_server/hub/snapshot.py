@@ -1,0 +1,130 @@
+"""What a stream begins with: the present calls, or what changed since its token (W2, W4, W9)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ringline_server.hub.filter import Filter
+from ringline_server.hub.message import Change, Kind, TooManyCalls
+from ringline_server.hub.token import ResetReason, Tokens
+from ringline_server.rules.access import readable
+from ringline_server.rules.call import Call
+from ringline_server.rules.context import Actor, CallType
+from ringline_server.rules.terms import CallingState, StopReason
+from ringline_server.rules.viewer import stop_reason
+from ringline_server.store.port import CallKey, Placed, Snapshot
+
+MAX_SNAPSHOT_CALLS = 1000
+"""With how many calls a user's stream may begin (W9)."""
+
+MAX_RESUME_CHANGES = 1000
+"""More changes than this since a token are answered with a snapshot instead."""
+
+PAGE = 200
+"""How many calls of a service's snapshot are read at once."""
+
+_MAX_ROWS = 5 * MAX_SNAPSHOT_CALLS
+"""Rows read before the rest of the filter narrows them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Whose stream it is and what it shows: everything that decides what to tell of a call."""
+
+    actor: Actor
+    filter: Filter
+    call_type: Callable[[str], CallType]
+
+    def matches(self, call: Call) -> bool:
+        """Whether the call belongs to the stream now."""
+        return self.filter.matches(call, self.actor, self.call_type(call.type))
+
+    def may_read(self, call: Call) -> bool:
+        """Whether the viewer may read the call now."""
+        return readable(call, self.actor, self.call_type(call.type))
+
+    def removed(self, call: Call) -> Change:
+        """Return the change that says that the call no longer matches, and why (W3)."""
+        return Change(Kind.REMOVED, call, self._stop_reason(call))
+
+    def _stop_reason(self, call: Call) -> StopReason | None:
+        if self.actor.is_service_itself:
+            return None
+        if not self.may_read(call):
+            return StopReason.ACCESS_LOST
+        return stop_reason(
+            call,
+            self.actor.user_id,
+            self.actor.device_id,
+            watches_joined=CallingState.JOINED in self.filter.calling_states,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What was read at ``position``: everything up to it is in ``changes`` or was not for this stream."""
+
+    position: int
+    changes: list[Change]
+    reset: ResetReason | None = None
+
+
+def read_snapshot(snapshot: Snapshot, sight: Sight) -> Beginning:
+    """Return the user's present calls, newest change first; raise TooManyCalls."""
+    if sight.filter.cids:
+        rows = snapshot.calls(_keys(sight.filter.cids))
+        rows.sort(key=lambda placed: placed.position, reverse=True)
+    else:
+        rows = snapshot.user_calls(sight.actor.user_id, sight.filter.calling_states, _MAX_ROWS + 1)
+    calls = [placed.call for placed in rows if sight.matches(placed.call)]
+    if len(calls) > MAX_SNAPSHOT_CALLS or len(rows) > _MAX_ROWS:
+        raise TooManyCalls
+    return Beginning(snapshot.head(), [Change(Kind.ADDED, call) for call in calls])
+
+
+def read_page(snapshot: Snapshot, sight: Sight, before: int | None) -> tuple[int, list[Placed]]:
+    """Return a page of a service's snapshot, unfiltered, and the position at which it was read (W9)."""
+    if sight.filter.cids:
+        return snapshot.head(), snapshot.calls(_keys(sight.filter.cids)) if before is None else []
+    return snapshot.head(), snapshot.calls_in_states(sight.filter.call_states, before, PAGE)
+
+
+def read_resumed(snapshot: Snapshot, sight: Sight, tokens: Tokens, token: str) -> Beginning:
+    """Return the present truth of every call that matched at the token or since, or why that cannot be done (W4)."""
+    head = snapshot.head()
+    since = tokens.decode(token, head)
+    if isinstance(since, ResetReason):
+        return Beginning(head, [], since)
+    oldest = snapshot.oldest()
+    if since < head and (oldest is None or oldest[0] > since + 1):
+        return Beginning(head, [], ResetReason.TOO_OLD)
+    rows = _rows_since(snapshot, sight, since)
+    if len(rows) > MAX_RESUME_CHANGES:
+        return Beginning(head, [], ResetReason.TOO_MANY_CHANGES)
+    changes = [
+        Change(Kind.ADDED, placed.call) if sight.matches(placed.call) else sight.removed(placed.call)
+        for placed in sorted(rows.values(), key=lambda placed: placed.position)
+    ]
+    return Beginning(head, changes)
+
+
+def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Placed]:
+    """Return calls that may have to be told of, by uid: more than the bound if there are more."""
+    limit = MAX_RESUME_CHANGES + 1
+    if sight.filter.cids:
+        named = snapshot.calls(_keys(sight.filter.cids))
+        return {one.call.uid: one for one in named if one.position > since or not sight.may_read(one.call)}
+    if sight.actor.is_service_itself:
+        rows = snapshot.changed_calls(since, limit)
+        return {one.call.uid: one for one in rows if sight.filter.covers(one.call)}
+    user = sight.actor.user_id
+    changed = snapshot.user_changes(user, since, limit)
+    present = snapshot.user_calls(user, sight.filter.calling_states, limit)
+    newer = [one for one in present if one.position > since and sight.matches(one.call)]
+    return {one.call.uid: one for one in (*changed, *newer) if sight.filter.covers(one.call)}
+
+
+def _keys(cids: frozenset[str]) -> list[CallKey]:
+    parts = (cid.partition(":") for cid in cids)
+    return [(type_, id_) for type_, _, id_ in parts]

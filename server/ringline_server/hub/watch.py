@@ -1,0 +1,311 @@
+"""One stream: what it has been told, what it still owes, and in which order it tells (W2 to W7).
+
+Position first, then load, then drain: the stream is registered with the hub before its snapshot is read, so that no
+step falls between. Of each call only the latest step is kept until it is told, together with the position of the
+first one that was not: below the lowest of these the stream owes nothing, and that is what every token says. Without
+it, keeping only the latest would lose changes across a reconnect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+
+from ringline_server.clock import Clock
+from ringline_server.hub.alarms import Alarms
+from ringline_server.hub.message import (
+    Change,
+    GoingAway,
+    Heartbeat,
+    Kind,
+    Message,
+    Notified,
+    Reset,
+    SnapshotComplete,
+    Told,
+    TooSlow,
+)
+from ringline_server.hub.snapshot import Beginning, Sight, read_page, read_resumed, read_snapshot
+from ringline_server.hub.token import ResetReason, Tokens
+from ringline_server.rules.call import Call
+from ringline_server.store.port import Step, Store
+
+MAX_PENDING = 1000
+"""More calls than this waiting to be told are answered with a reset and a snapshot."""
+
+MAX_NOTIFICATIONS = 1000
+"""A stream that owes more is cut (N3)."""
+
+MANY_MEMBERS = 50
+"""UPDATED for a call with more members is told at most every ``UPDATE_INTERVAL`` (W6)."""
+
+UPDATE_INTERVAL = 200_000
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A call of which something is still to be told."""
+
+    first: int
+    """Position of its first untold step."""
+    latest: int
+    """Position of its latest step."""
+    call: Call
+    known: bool
+    """Whether it matched before the first untold step: then the reader has it."""
+    matched: bool
+    """Whether it matched at any untold step: then one that no longer does is told as REMOVED."""
+    matches: bool
+    held: bool = False
+    """Whether an alarm is set for it (W6)."""
+
+
+class Watch:
+    """A stream's side in the hub. ``run`` yields what to tell; the hub hands it steps with ``offer``."""
+
+    def __init__(
+        self,
+        sight: Sight,
+        *,
+        store: Store,
+        clock: Clock,
+        alarms: Alarms,
+        head: Callable[[], int],
+        resume_token: str,
+        heartbeat: int,
+    ) -> None:
+        self.sight = sight
+        self.sending_since: int | None = None
+        """Since when a message waits to be taken by the reader; None while none does."""
+        self.on_cut: Callable[[], None] | None = None
+        """Called once when the stream is cut while it waits in a send."""
+        self.is_cut = False
+        """Whether the stream ends because its reader is too slow."""
+        self._store = store
+        self._clock = clock
+        self._alarms = alarms
+        self._head = head
+        self._tokens = Tokens(store.epoch, sight.actor, sight.filter.digest())
+        self._resume_token = resume_token
+        self._heartbeat = heartbeat
+        self._next_heartbeat = clock.now() + heartbeat
+        self._floor = 0
+        """Steps up to here are part of what was loaded."""
+        self._pending: dict[str, _Pending] = {}
+        """By uid, in the order of their first untold steps."""
+        self._dropped_at: int | None = None
+        """Position of the first step that was dropped because too many calls were pending."""
+        self._notifications: deque[Notified] = deque()
+        self._updated_at: dict[str, int] = {}
+        self._going_away = False
+        self._wake = asyncio.Event()
+
+    # From the hub.
+
+    def offer(self, step: Step) -> None:
+        """Take note of a step that may concern this stream. Steps come in the order of their positions."""
+        call = step.call
+        if step.position <= self._floor or self._dropped_at is not None or not self.sight.filter.covers(call):
+            return
+        matches = self.sight.matches(call)
+        pending = self._pending.get(call.uid)
+        if pending is not None:
+            pending.latest, pending.call, pending.matches = step.position, call, matches
+            pending.matched = pending.matched or matches
+        else:
+            known = step.before is not None and self.sight.matches(step.before)
+            if not (matches or known):
+                return
+            first = step.position - len(step.events) + 1
+            if len(self._pending) >= MAX_PENDING:
+                self._dropped_at = min(one.first for one in self._pending.values())
+                self._pending.clear()
+            else:
+                self._pending[call.uid] = _Pending(first, step.position, call, known, matches, matches)
+        self._wake.set()
+
+    def notify(self, step: Step) -> None:
+        """Take note of an ordinary notification, whatever the filter's states (N3)."""
+        types = self.sight.filter.types
+        if step.notification is None or (types and step.call.type not in types) or not self.sight.may_read(step.call):
+            return
+        if len(self._notifications) >= MAX_NOTIFICATIONS:
+            self.cut()
+            return
+        self._notifications.append(Notified(step.call, step.notification))
+        self._wake.set()
+
+    def go_away(self) -> None:
+        """End the stream in good order (W7)."""
+        self._going_away = True
+        self._wake.set()
+
+    def cut(self) -> None:
+        """End the stream because its reader is too slow."""
+        if self.is_cut:
+            return
+        self.is_cut = True
+        self._wake.set()
+        if self.on_cut is not None and self.sending_since is not None:
+            self.on_cut()
+
+    # To the reader.
+
+    async def run(self) -> AsyncGenerator[Told, None]:
+        """Yield messages until the server goes away; raise TooManyCalls or TooSlow."""
+        self._alarms.at(self._next_heartbeat, self._wake.set)
+        async with aclosing(self._messages()) as messages:
+            async for told in messages:
+                self.sending_since = self._clock.now()
+                yield told
+                self.sending_since = None
+                if self.is_cut:
+                    raise TooSlow
+
+    async def _messages(self) -> AsyncGenerator[Told, None]:
+        async for told in self._begin():
+            yield told
+        while not self._going_away:
+            self._wake.clear()
+            for told in self._due():
+                yield told
+            if self._dropped_at is not None:
+                async for told in self._start_again(ResetReason.TOO_MANY_CHANGES):
+                    yield told
+            elif self.is_cut:
+                raise TooSlow
+            else:
+                await self._wake.wait()
+        yield Told(GoingAway(), self._token())
+
+    def _token(self) -> str:
+        """Return the low-water mark: everything up to it has been told (W4)."""
+        if self._dropped_at is not None:
+            return self._tokens.encode(self._dropped_at - 1)
+        first = next(iter(self._pending.values()), None)
+        return self._tokens.encode(max(self._head(), self._floor) if first is None else first.first - 1)
+
+    # The beginning.
+
+    async def _begin(self) -> AsyncGenerator[Told, None]:
+        beginning: Beginning | None = None
+        if self._resume_token:
+            beginning = await self._store.read(
+                lambda snapshot: read_resumed(snapshot, self.sight, self._tokens, self._resume_token)
+            )
+            if beginning.reset is not None:
+                yield Told(Reset(beginning.reset), "")
+                beginning = None
+        if beginning is None:
+            async for told in self._snapshot():
+                yield told
+            return
+        for told in self._load(beginning):
+            yield told
+        yield Told(SnapshotComplete(resumed=True), self._token())
+
+    async def _start_again(self, reason: ResetReason) -> AsyncGenerator[Told, None]:
+        yield Told(Reset(reason), "")
+        self._pending.clear()
+        self._updated_at.clear()
+        self._dropped_at = None
+        async for told in self._snapshot():
+            yield told
+
+    async def _snapshot(self) -> AsyncGenerator[Told, None]:
+        if self.sight.actor.is_service_itself:
+            async for told in self._pages():
+                yield told
+        else:
+            beginning = await self._store.read(lambda snapshot: read_snapshot(snapshot, self.sight))
+            for told in self._load(beginning):
+                yield told
+        if self._dropped_at is None:
+            yield Told(SnapshotComplete(resumed=False), self._token())
+
+    def _load(self, beginning: Beginning) -> Iterator[Told]:
+        """Tell what was read, after forgetting the steps that are part of it."""
+        present = {change.call.uid for change in beginning.changes if change.kind is not Kind.REMOVED}
+        self._set_floor(beginning.position, present)
+        for change in beginning.changes:
+            yield Told(change, "")
+
+    async def _pages(self) -> AsyncGenerator[Told, None]:
+        """Tell a service's snapshot page by page; what changes meanwhile comes in between, as it is by then."""
+        before: int | None = None
+        told: set[str] = set()
+        while True:
+            position, rows = await self._store.read(partial(read_page, sight=self.sight, before=before))
+            if before is None:
+                self._set_floor(position, set())
+            if not rows:
+                return
+            before = rows[-1].position
+            for placed in rows:
+                if placed.call.uid not in told and self.sight.matches(placed.call):
+                    told.add(placed.call.uid)
+                    yield Told(Change(Kind.ADDED, placed.call), "")
+            for due in self._due():
+                yield Told(_first_told(due.message, told), "")
+
+    def _set_floor(self, position: int, present: set[str]) -> None:
+        """Forget steps up to ``position``, where the matching calls were ``present``."""
+        self._floor = position
+        begun = {uid: one for uid, one in self._pending.items() if one.first <= position < one.latest}
+        later = {uid: one for uid, one in self._pending.items() if one.first > position}
+        for uid, one in begun.items():
+            one.first, one.known = position + 1, uid in present
+        self._pending = begun | later
+
+    # The changes.
+
+    def _due(self) -> Iterator[Told]:
+        """Take and yield what can be told now. Notifications first: no revision goes back on a stream."""
+        while self._notifications:
+            yield Told(self._notifications.popleft(), self._token())
+        for uid in list(self._pending):
+            pending = self._pending.get(uid)
+            if pending is None or self._held_back(uid, pending):
+                continue
+            del self._pending[uid]
+            if (change := self._change(uid, pending)) is not None:
+                yield Told(change, self._token())
+        now = self._clock.now()
+        if now >= self._next_heartbeat:
+            self._next_heartbeat = now + self._heartbeat
+            self._alarms.at(self._next_heartbeat, self._wake.set)
+            yield Told(Heartbeat(), self._token())
+
+    def _change(self, uid: str, pending: _Pending) -> Change | None:
+        if pending.matches:
+            if len(pending.call.members) > MANY_MEMBERS:
+                self._updated_at[uid] = self._clock.now()
+            return Change(Kind.UPDATED if pending.known else Kind.ADDED, pending.call)
+        self._updated_at.pop(uid, None)
+        if pending.known or pending.matched:
+            return self.sight.removed(pending.call)
+        return None
+
+    def _held_back(self, uid: str, pending: _Pending) -> bool:
+        """Whether an update of a call with many members has to wait (W6)."""
+        if not pending.matches or not pending.known or len(pending.call.members) <= MANY_MEMBERS:
+            return False
+        due = self._updated_at.get(uid, 0) + UPDATE_INTERVAL
+        if self._clock.now() >= due:
+            return False
+        if not pending.held:
+            pending.held = True
+            self._alarms.at(due, self._wake.set)
+        return True
+
+
+def _first_told(message: Message, told: set[str]) -> Message:
+    """Return a change that comes during a snapshot as its reader has to see it: what is new to them is ADDED."""
+    if isinstance(message, Change) and message.call.uid not in told and message.kind is not Kind.REMOVED:
+        told.add(message.call.uid)
+        return Change(Kind.ADDED, message.call)
+    return message
