@@ -43,7 +43,7 @@ class Tokens:
     def encode(self, position: int) -> str:
         """Return the token that says: told everything up to ``position``."""
         body = _FORMAT.pack(_VERSION, self._epoch, self._viewer, self._filter, 1, 0, position)
-        return base64.urlsafe_b64encode(body + zlib.crc32(body).to_bytes(4, "big")).rstrip(b"=").decode()
+        return _text(body + zlib.crc32(body).to_bytes(4, "big"))
 
     def decode(self, token: str, head: int) -> int | ResetReason:
         """Return the position of a token, or why it cannot be used. ``head`` is the latest position there is."""
@@ -52,7 +52,7 @@ class Tokens:
         except (ValueError, binascii.Error):
             return ResetReason.DAMAGED
         body, checksum = raw[:-4], raw[-4:]
-        if len(body) != _FORMAT.size or zlib.crc32(body).to_bytes(4, "big") != checksum:
+        if _text(raw) != token or len(body) != _FORMAT.size or zlib.crc32(body).to_bytes(4, "big") != checksum:
             return ResetReason.DAMAGED
         version, epoch, viewer, filter_digest, shards, shard, position = _FORMAT.unpack(body)
         if (version, shards, shard) != (_VERSION, 1, 0):
@@ -64,6 +64,10 @@ class Tokens:
         if epoch != self._epoch or position > head:
             return ResetReason.FUTURE
         return int(position)
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _digest(text: str) -> bytes:
