@@ -33,7 +33,7 @@ VIEWER = call_pb2.ViewerState(user_id="callee-0", ring_id="0" * 28, ringer_id="c
 RESPONSE = call_service_pb2.GetOrCreateCallResponse(call=CALL, viewer=VIEWER, created=True).SerializeToString()
 
 
-def _change(kind: call_service_pb2.ChangeKind) -> bytes:
+def _change(kind: call_service_pb2.ChangeKind.ValueType) -> bytes:
     change = call_service_pb2.CallChange(kind=kind, call=CALL, viewer=VIEWER)
     return call_service_pb2.WatchCallsResponse(change=change, resume_token="0" * 60).SerializeToString()
 
@@ -44,7 +44,11 @@ REMOVED = _change(call_service_pb2.CHANGE_KIND_REMOVED)
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
-class Floor(grpc.GenericRpcHandler):
+def _user(context: Context) -> str:
+    return str(dict(context.invocation_metadata() or ())["x-user-id"])
+
+
+class Floor(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
     """Every RPC of a call, without doing anything."""
 
     def __init__(self) -> None:
@@ -59,12 +63,12 @@ class Floor(grpc.GenericRpcHandler):
         )
 
     async def _watch(self, request: bytes, context: Context) -> None:
-        queue = self._streams[dict(context.invocation_metadata())["x-user-id"]]
+        queue = self._streams[_user(context)]
         while True:
             await context.write(await queue.get())
 
     def _tell(self, context: Context, message: bytes) -> None:
-        number = dict(context.invocation_metadata())["x-user-id"].rpartition("-")[2]
+        number = _user(context).rpartition("-")[2]
         for side in ("caller", "callee"):
             self._streams[f"{side}-{number}"].put_nowait(message)
 

@@ -101,7 +101,7 @@ async def measure(address: str, server: psutil.Process, pairs: int, seconds: flo
         task.cancel()
     await asyncio.gather(*watches, return_exceptions=True)
     for channel in channels:
-        await channel.close()
+        await channel.close(None)
     calls = sum(pair.calls for pair in all_pairs)
     latencies = sorted(latency * 1000 for pair in all_pairs for latency in pair.latencies)
     return calls / took, statistics.median(latencies), latencies[int(len(latencies) * 0.99)], cpu * 1000 / calls

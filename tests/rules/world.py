@@ -128,7 +128,9 @@ class World:
 
     def run(self, command: Command, actor: Actor) -> Decision:
         outcome = self.decide(command, actor)
-        assert isinstance(outcome, Decision), f"{command} of {actor.user_id or actor.service_id!r}: {outcome}"
+        assert isinstance(outcome, Decision), (
+            f"{type(command).__name__} of {actor.user_id or actor.service_id!r}: {outcome}"
+        )
         if self.maybe is None:
             self._uids += 1
         self.maybe = outcome.call
@@ -141,7 +143,7 @@ class World:
     ) -> Refusal:
         """Do what must be refused for this reason."""
         outcome = self.decide(command, self.actor(user, device, service))
-        assert isinstance(outcome, Refusal), f"{command} of {user!r} was not refused"
+        assert isinstance(outcome, Refusal), f"{type(command).__name__} of {user!r} was not refused"
         assert outcome.reason is reason, str(outcome)
         return outcome
 
@@ -288,6 +290,10 @@ class World:
             if found is not None and number in (0, ring.number):
                 return found
         raise AssertionError(f"{user!r} was not rung")
+
+    def waits(self, user: str) -> bool:
+        """Whether the user waits as a ringer, on any of their rings."""
+        return any(ring.ringer_id == user and ring.waited_for for ring in self.call.rings)
 
     def viewer(self, user: str) -> ViewerState:
         return viewer_state(self.call, user)

@@ -65,6 +65,10 @@ class NotCommitted(EngineError):
     """The store failed to write the command's batch; nothing was done."""
 
 
+class CommandFailed(EngineError):
+    """Deciding the command raised, which is our fault; nothing was done. The log has the traceback."""
+
+
 class RequestIdReused(EngineError):
     """The request id was used for another RPC or another payload (X3)."""
 

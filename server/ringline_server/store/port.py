@@ -80,7 +80,7 @@ class Timer:
 
 
 class Order(Enum):
-    """How a list of calls is sorted; ties are broken by uid, and calls without a start come last."""
+    """How a list of calls is sorted; ties by uid in the same direction, and calls without a start come last."""
 
     CREATED_AT_DESC = auto()
     CREATED_AT_ASC = auto()

@@ -1,0 +1,179 @@
+"""Calls as bytes: each revision is encoded once, and what did not change since the one before is not encoded again.
+
+A call's bytes are the same for every viewer, so that an answer or a stream's message is put together from them, the
+viewer's own few bytes and a wrapper (`ringline_server.api.splice`). For the event loop's thread only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from ringline_server.api.messages import (
+    CALL_STATES,
+    fixed_bytes,
+    history_bytes,
+    member_bytes,
+    participant_bytes,
+    ring_bytes,
+    settings_bytes,
+    viewer_bytes,
+)
+from ringline_server.api.splice import int_field, message_field, text_field
+from ringline_server.rules.access import readable
+from ringline_server.rules.call import Call, Member, Ring
+from ringline_server.rules.context import Actor, CallType
+from ringline_server.rules.settings import Settings
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MAX_PARTICIPANTS = 100
+"""How many participants a call lists; it counts them all."""
+
+CACHE_BYTES = 64 * 1024 * 1024
+"""How much is kept of encoded calls, and as much again of their parts."""
+
+CACHED_VIEWERS = 16 * 1024
+CACHED_SETTINGS = 1024
+
+_ViewerKey = tuple[str, int, str, str, frozenset[str], str]
+
+
+class _Kept(Generic[K, V]):
+    """A dictionary whose oldest entries go when all together are too large."""
+
+    def __init__(self, room: int) -> None:
+        self._entries: dict[K, tuple[V, int]] = {}
+        self._room = room
+
+    def get(self, key: K) -> V | None:
+        entry = self._entries.get(key)
+        return None if entry is None else entry[0]
+
+    def put(self, key: K, value: V, size: int) -> None:
+        old = self._entries.pop(key, None)
+        self._room += (old[1] if old else 0) - size
+        self._entries[key] = (value, size)
+        while self._room < 0:
+            self._room += self._entries.pop(next(iter(self._entries)))[1]
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What the latest encoding of a call was made of. A part that is the same object has the same bytes."""
+
+    members: Mapping[str, Member]
+    encoded_members: bytes
+    fixed: bytes
+    """What never changes."""
+    custom: bytes
+    encoded_custom: bytes
+    rings: dict[int, tuple[Ring, bytes]] = field(default_factory=dict)
+
+
+class CallEncoder:
+    """Encodes calls, and what they are to their viewers, for all RPCs and streams of this process."""
+
+    def __init__(self, call_types: Mapping[str, CallType]) -> None:
+        self.encodings = 0
+        """How often a whole call was encoded: once a revision, if nothing is wrong."""
+        self._call_types = call_types
+        self._calls: _Kept[tuple[str, int], bytes] = _Kept(CACHE_BYTES)
+        self._parts: _Kept[str, _Parts] = _Kept(CACHE_BYTES)
+        self._viewers: _Kept[_ViewerKey, bytes] = _Kept(CACHED_VIEWERS)
+        self._settings: _Kept[tuple[str, Settings], bytes] = _Kept(CACHED_SETTINGS)
+
+    def call(self, call: Call) -> bytes:
+        """Return the call as a viewer who may read it sees it: a ``Call`` without its viewer."""
+        key = (call.uid, call.revision)
+        encoded = self._calls.get(key)
+        if encoded is None:
+            encoded = self._encode(call)
+            self._calls.put(key, encoded, len(encoded))
+        return encoded
+
+    def cut_call(self, call: Call) -> bytes:
+        """Return what a viewer is told of a call that they may not read any more (W8)."""
+        return (
+            text_field(1, call.type)
+            + text_field(2, call.id)
+            + text_field(3, call.cid)
+            + text_field(4, call.uid)
+            + int_field(24, call.revision)
+        )
+
+    def viewer(self, call: Call, actor: Actor) -> bytes:
+        """Return a ``ViewerState``: what the call is to the actor, who is a user; empty if they may not read it."""
+        key = (call.uid, call.revision, actor.user_id, actor.role, actor.teams, actor.service_id)
+        encoded = self._viewers.get(key)
+        if encoded is None:
+            call_type = self._call_types[call.type]
+            encoded = viewer_bytes(call, actor, call_type) if readable(call, actor, call_type) else b""
+            self._viewers.put(key, encoded, 1)
+        return encoded
+
+    def seen(self, call: Call, actor: Actor, number: int = 1) -> bytes:
+        """Return the field ``number`` with the call as the actor may see it, and the next one with the viewer.
+
+        The viewer is unset for a service itself (W10), and for who may not read the call (W8).
+        """
+        if actor.is_service_itself:
+            return message_field(number, self.call(call))
+        viewer = self.viewer(call, actor)
+        if not viewer:
+            return message_field(number, self.cut_call(call))
+        return message_field(number, self.call(call)) + message_field(number + 1, viewer)
+
+    def _encode(self, call: Call) -> bytes:
+        self.encodings += 1
+        parts = self._parts.get(call.uid)
+        fixed = parts.fixed if parts else fixed_bytes(call)
+        if parts and parts.members is call.members:
+            members = parts.encoded_members
+        else:
+            members = b"".join([message_field(9, member_bytes(one)) for one in call.members.values()])
+        if parts and parts.custom == call.custom:
+            custom = parts.encoded_custom
+        else:
+            custom = message_field(10, call.custom) if call.custom else b""
+        shown: dict[int, tuple[Ring, bytes]] = {}
+        for ring in shown_rings(call):
+            old = parts.rings.get(ring.number) if parts else None
+            encoded = old[1] if old and old[0] is ring else message_field(12, ring_bytes(call, ring))
+            shown[ring.number] = (ring, encoded)
+        size = len(fixed) + len(members) + len(custom) + sum([len(encoded) for _, encoded in shown.values()])
+        self._parts.put(call.uid, _Parts(call.members, members, fixed, call.custom, custom, shown), size)
+        return b"".join(
+            (
+                fixed,
+                int_field(5, call.session),
+                int_field(8, CALL_STATES[call.state]),
+                members,
+                custom,
+                message_field(11, self._effective(call)),
+                *[encoded for _, encoded in shown.values()],
+                *[message_field(13, participant_bytes(one)) for one in call.participants[:MAX_PARTICIPANTS]],
+                int_field(14, len(call.participants)),
+                history_bytes(call),
+            )
+        )
+
+    def _effective(self, call: Call) -> bytes:
+        settings = call.settings.over(self._call_types[call.type].settings)
+        key = (call.type, settings)
+        encoded = self._settings.get(key)
+        if encoded is None:
+            encoded = settings_bytes(settings)
+            self._settings.put(key, encoded, 1)
+        return encoded
+
+
+def shown_rings(call: Call) -> list[Ring]:
+    """Return the rings that a call shows: the open ones and the one that closed last, oldest first."""
+    last: Ring | None = None
+    for ring in call.rings:
+        if ring.ended_at is not None and (last is None or last.ended_at is None or ring.ended_at >= last.ended_at):
+            last = ring
+    return [ring for ring in call.rings if ring.ended_at is None or ring is last]

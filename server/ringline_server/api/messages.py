@@ -1,0 +1,165 @@
+"""What a call is made of, as the contract's messages in bytes."""
+
+from __future__ import annotations
+
+from ringline.v1 import call_pb2
+from ringline_server.api.splice import (
+    bool_field,
+    enum_numbers,
+    int_field,
+    message_field,
+    packed_field,
+    text_field,
+    timestamp,
+    timestamp_field,
+)
+from ringline_server.rules.access import capabilities
+from ringline_server.rules.call import Call, Member, Participant, Ring, Target
+from ringline_server.rules.context import Actor, CallType
+from ringline_server.rules.settings import Settings
+from ringline_server.rules.terms import (
+    CallingState,
+    CallState,
+    Capability,
+    Direction,
+    EndReason,
+    RingState,
+    SkipReason,
+    TargetState,
+)
+from ringline_server.rules.viewer import viewer_state
+
+CALL_STATES = enum_numbers(call_pb2.CallState, "CALL_STATE", CallState)
+_CALLING_STATES = enum_numbers(call_pb2.CallingState, "CALLING_STATE", CallingState)
+_CAPABILITIES = enum_numbers(call_pb2.Capability, "CAPABILITY", Capability)
+_DIRECTIONS = enum_numbers(call_pb2.CallDirection, "CALL_DIRECTION", Direction)
+_END_REASONS = enum_numbers(call_pb2.EndReason, "END_REASON", EndReason)
+_RING_STATES = enum_numbers(call_pb2.RingState, "RING_STATE", RingState)
+_TARGET_STATES = enum_numbers(call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
+_SKIP_REASONS = enum_numbers(call_pb2.SkipReason, "SKIP_REASON", SkipReason)
+
+
+def viewer_bytes(call: Call, actor: Actor, call_type: CallType) -> bytes:
+    """Return a ``ViewerState`` for a user who may read the call."""
+    view = viewer_state(call, actor.user_id)
+    granted = capabilities(call, actor, call_type)
+    return b"".join(
+        (
+            text_field(1, view.user_id),
+            int_field(2, _DIRECTIONS[view.direction] if view.direction else 0),
+            int_field(3, _CALLING_STATES[view.calling_state]),
+            int_field(4, view.created_by_me),
+            text_field(5, view.ring_id),
+            text_field(6, view.ringer_id),
+            int_field(7, view.video),
+            int_field(8, _TARGET_STATES[view.target_state] if view.target_state else 0),
+            text_field(9, view.device_id),
+            timestamp_field(10, view.ring_expires_at),
+            packed_field(11, [number for one, number in _CAPABILITIES.items() if one in granted]),
+        )
+    )
+
+
+def participant_bytes(one: Participant) -> bytes:
+    """Return a ``Participant``."""
+    return text_field(1, one.user_id) + text_field(2, one.device_id) + message_field(3, timestamp(one.joined_at))
+
+
+def target_bytes(target: Target, ring_id: str, skip_reason: int = 0) -> bytes:
+    """Return a ``RingTarget``."""
+    return b"".join(
+        (
+            text_field(1, ring_id),
+            text_field(2, target.user_id),
+            int_field(3, _TARGET_STATES[target.state]),
+            int_field(4, skip_reason),
+            int_field(5, target.missed),
+            # Of a target that was cancelled it is the canceller's word, which the ring tells.
+            text_field(6, target.reason) if target.state is TargetState.REJECTED else b"",
+            text_field(7, target.device_id),
+            message_field(8, timestamp(target.rung_at)),
+            message_field(9, timestamp(target.updated_at)),
+            message_field(10, timestamp(target.expires_at)),
+            int_field(11, target.online_devices),
+        )
+    )
+
+
+def fixed_bytes(call: Call) -> bytes:
+    """Return the fields of a ``Call`` that never change."""
+    return b"".join(
+        (
+            text_field(1, call.type),
+            text_field(2, call.id),
+            text_field(3, call.cid),
+            text_field(4, call.uid),
+            text_field(6, call.created_by_id),
+            text_field(7, call.team),
+            message_field(16, timestamp(call.created_at)),
+        )
+    )
+
+
+def history_bytes(call: Call) -> bytes:
+    """Return the fields of a ``Call`` that tell when and who."""
+    return b"".join(
+        (
+            timestamp_field(15, call.starts_at),
+            message_field(17, timestamp(call.updated_at)),
+            timestamp_field(18, call.started_at),
+            timestamp_field(19, call.ended_at),
+            text_field(20, call.ended_by_id),
+            int_field(21, _END_REASONS[call.end_reason] if call.end_reason else 0),
+            timestamp_field(22, call.last_notified_at),
+            text_field(23, call.last_notified_by_id),
+            int_field(24, call.revision),
+        )
+    )
+
+
+def member_bytes(member: Member) -> bytes:
+    """Return a ``Member``."""
+    return b"".join(
+        (
+            text_field(1, member.user_id),
+            text_field(2, member.role),
+            message_field(3, member.custom) if member.custom else b"",
+            message_field(4, timestamp(member.created_at)),
+            message_field(5, timestamp(member.updated_at)),
+        )
+    )
+
+
+def ring_bytes(call: Call, ring: Ring) -> bytes:
+    """Return a ``Ring`` with its targets."""
+    ring_id = call.ring_id(ring.number)
+    return b"".join(
+        (
+            text_field(1, ring_id),
+            int_field(2, ring.session),
+            text_field(3, ring.ringer_id),
+            text_field(4, ring.ringer_device_id),
+            int_field(5, _RING_STATES[ring.state]),
+            int_field(6, ring.video),
+            message_field(7, timestamp(ring.started_at)),
+            message_field(8, timestamp(ring.expires_at)),
+            timestamp_field(9, ring.accepted_at),
+            text_field(10, ring.accepted_by_id),
+            timestamp_field(11, ring.ended_at),
+            int_field(12, _END_REASONS[ring.end_reason] if ring.end_reason else 0),
+            text_field(13, ring.reason),
+            *[message_field(14, target_bytes(target, ring_id)) for target in ring.targets],
+        )
+    )
+
+
+def settings_bytes(settings: Settings) -> bytes:
+    """Return a ``CallSettings`` in which everything is set but a limit that is off."""
+    ring = timestamp_field(1, settings.auto_cancel_timeout) + timestamp_field(2, settings.incoming_call_timeout)
+    limits = timestamp_field(1, settings.max_duration) + timestamp_field(2, settings.participant_timeout or None)
+    return (
+        message_field(1, ring)
+        + message_field(2, limits)
+        + bool_field(3, settings.end_when_empty)
+        + bool_field(4, settings.drop_when_alone)
+    )

@@ -1,0 +1,98 @@
+"""Protobuf by hand, for what is sent so often that building message objects would cost more than all the rest.
+
+A message is the concatenation of its fields, so a part that has been encoded once is put into a larger message as it
+is. A field that has its default gives no bytes, as proto3 has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import lru_cache
+from typing import Protocol, TypeVar
+
+T = TypeVar("T", bound=StrEnum)
+
+_SECOND = 1_000_000
+_ONE_BYTE = 128
+
+_SMALL = tuple(bytes((n,)) for n in range(_ONE_BYTE))
+
+
+class ProtoEnum(Protocol):
+    """A generated enumeration."""
+
+    def items(self) -> Sequence[tuple[str, int]]:
+        """Return the names, with their prefix, and the numbers."""
+
+
+def varint(value: int) -> bytes:
+    """Return an integer as protobuf has it; a negative one takes ten bytes, as an int32 or int64 does."""
+    if 0 <= value < _ONE_BYTE:
+        return _SMALL[value]
+    if value < 0:
+        value += 1 << 64
+    out = bytearray()
+    while value >= _ONE_BYTE:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+# The tags of a length-delimited and of a varint field, by field number: ours are all below 32.
+_MESSAGE_TAGS = tuple(varint(number << 3 | 2) for number in range(32))
+_VARINT_TAGS = tuple(varint(number << 3) for number in range(32))
+
+
+def message_field(number: int, payload: bytes) -> bytes:
+    """Return a field that holds a message, given its bytes. Empty bytes are a message too: one that is set."""
+    return _MESSAGE_TAGS[number] + varint(len(payload)) + payload
+
+
+def text_field(number: int, text: str) -> bytes:
+    """Return a string field; nothing for the empty one."""
+    return message_field(number, text.encode()) if text else b""
+
+
+def texts_field(number: int, texts: tuple[str, ...]) -> bytes:
+    """Return a repeated string field."""
+    return b"".join([message_field(number, text.encode()) for text in texts])
+
+
+def int_field(number: int, value: int) -> bytes:
+    """Return an integer, bool or enum field; nothing for 0."""
+    return _VARINT_TAGS[number] + varint(value) if value else b""
+
+
+def bool_field(number: int, value: bool) -> bytes:  # noqa: FBT001 -- it is the value itself
+    """Return an ``optional bool`` field that is set, also to false."""
+    return _VARINT_TAGS[number] + _SMALL[value]
+
+
+def packed_field(number: int, values: Sequence[int]) -> bytes:
+    """Return a repeated enum field."""
+    return message_field(number, b"".join([varint(value) for value in values])) if values else b""
+
+
+@lru_cache(maxsize=4096)
+def timestamp(microseconds: int) -> bytes:
+    """Return a ``google.protobuf.Timestamp``; also a ``Duration``, of a length that is not negative."""
+    seconds, rest = divmod(microseconds, _SECOND)
+    return int_field(1, seconds) + int_field(2, rest * 1000)
+
+
+def timestamp_field(number: int, microseconds: int | None) -> bytes:
+    """Return a timestamp or duration field; nothing for None."""
+    return b"" if microseconds is None else message_field(number, timestamp(microseconds))
+
+
+def enum_numbers(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T, int]:
+    """Return the contract's number of every term. Raises KeyError for a term that the contract does not have."""
+    numbers = dict(proto_enum.items())
+    return {term: numbers[f"{prefix}_{term.value}"] for term in terms}
+
+
+def enum_terms(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[int, T]:
+    """Return the term of every number of the contract's that has one; unspecified has none."""
+    return {number: term for term, number in enum_numbers(proto_enum, prefix, terms).items()}

@@ -1,0 +1,163 @@
+"""WatchCalls: puts what the hub tells into bytes and hands it to the wire (W1 to W10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+
+from ringline.v1 import call_pb2, call_service_pb2
+from ringline_server.api.encode import CallEncoder
+from ringline_server.api.errors import fail
+from ringline_server.api.identity import Identity
+from ringline_server.api.port import RequestContext, Send
+from ringline_server.api.requests import watch_request
+from ringline_server.api.splice import enum_numbers, int_field, message_field, text_field, timestamp_field
+from ringline_server.clock import Clock
+from ringline_server.hub.filter import Filter
+from ringline_server.hub.hub import Hub
+from ringline_server.hub.message import (
+    Change,
+    GoingAway,
+    Heartbeat,
+    Kind,
+    Message,
+    Notified,
+    Reset,
+    SnapshotComplete,
+    Told,
+    TooManyCalls,
+    TooSlow,
+)
+from ringline_server.hub.token import ResetReason
+from ringline_server.hub.watch import Watch
+from ringline_server.rules.access import readable, require_readable
+from ringline_server.rules.call import Call
+from ringline_server.rules.context import Actor, CallType, Context
+from ringline_server.rules.terms import EventType, StopReason
+from ringline_server.store.port import Snapshot, Store
+
+_KINDS = enum_numbers(call_service_pb2.ChangeKind, "CHANGE_KIND", Kind)
+_CAUSES = enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
+_STOP_REASONS = enum_numbers(call_pb2.StopReason, "STOP_REASON", StopReason)
+_RESET_REASONS = enum_numbers(call_service_pb2.ResetReason, "RESET_REASON", ResetReason)
+
+
+class WatchHandler:
+    """The RPC ``WatchCalls``, as a ``Stream``."""
+
+    def __init__(
+        self,
+        *,
+        hub: Hub,
+        store: Store,
+        clock: Clock,
+        identity: Identity,
+        encoder: CallEncoder,
+        call_types: Mapping[str, CallType],
+    ) -> None:
+        self._hub = hub
+        self._store = store
+        self._clock = clock
+        self._identity = identity
+        self._encoder = encoder
+        self._call_types = call_types
+
+    async def __call__(self, context: RequestContext, requests: AsyncIterator[bytes], send: Send) -> None:
+        """Tell the viewer's calls until the client goes, the server does, or the reader is too slow."""
+        actor = self._identity.identify(context)
+        request = watch_request(await anext(requests), actor, self._call_types)
+        if not request.resume_token:
+            await self._require_readable(request.filter, request.actor)
+        watch = self._hub.watch(
+            request.actor, request.filter, resume_token=request.resume_token, heartbeat=request.heartbeat
+        )
+        try:
+            await self._tell(watch, send)
+        except TooManyCalls:
+            raise fail(
+                "TOO_MANY_CALLS",
+                "More calls match than a watch can begin with. Narrow its filter: types, directions, calling_states or "
+                "cids.",
+                metadata={"limit": 1000},
+            ) from None
+        except TooSlow:
+            raise fail(
+                "TOO_SLOW",
+                "The stream was not read for too long. Watch again with the last resume_token; nothing is lost.",
+            ) from None
+        finally:
+            self._hub.forget(watch)
+
+    async def _require_readable(self, filter_: Filter, actor: Actor) -> None:
+        """Refuse a new watch that names a call which the viewer may not read (W1, P2)."""
+        for cid in sorted(filter_.cids):
+            type_, _, id_ = cid.partition(":")
+            key = (type_, id_)
+            placed = await self._store.read(lambda snapshot, key=key: Snapshot.call(snapshot, key))
+            require_readable(placed.call if placed else None, Context(actor, self._call_types[type_]))
+
+    async def _tell(self, watch: Watch, send: Send) -> None:
+        """Send what the hub tells; a send that waits for its reader too long is given up (W6)."""
+        task = asyncio.current_task()
+        if task is not None:
+            watch.on_cut = task.cancel
+        try:
+            async with aclosing(watch.run()) as messages:
+                async for told in messages:
+                    await send(self._encode(watch.sight.actor, told))
+        except asyncio.CancelledError:
+            if task is None or not watch.is_cut or task.uncancel() > 0:
+                raise
+            raise TooSlow from None
+
+    def _encode(self, actor: Actor, told: Told) -> bytes:
+        return self._message(actor, told.message) + text_field(7, told.token) + timestamp_field(8, self._clock.now())
+
+    def _message(self, actor: Actor, message: Message) -> bytes:
+        match message:
+            case Change():
+                return message_field(1, self._change(actor, message))
+            case Notified(call, notification):
+                body = (
+                    self._call(actor, call)
+                    + text_field(3, notification.actor_user_id)
+                    + int_field(4, notification.video)
+                    + timestamp_field(5, notification.time)
+                )
+                return message_field(2, body)
+            case SnapshotComplete(resumed):
+                return message_field(3, int_field(1, resumed))
+            case Heartbeat():
+                return message_field(4, b"")
+            case Reset(reason):
+                return message_field(5, int_field(1, _RESET_REASONS[reason]))
+            case GoingAway():
+                return message_field(6, b"")
+
+    def _change(self, actor: Actor, change: Change) -> bytes:
+        call = change.call
+        if change.stop_reason is StopReason.ACCESS_LOST:
+            return (
+                int_field(1, _KINDS[change.kind])
+                + int_field(3, _STOP_REASONS[change.stop_reason])
+                + self._call(actor, call, 6)
+            )
+        return (
+            int_field(1, _KINDS[change.kind])
+            + int_field(2, _CAUSES[call.cause.type])
+            + (int_field(3, _STOP_REASONS[change.stop_reason]) if change.stop_reason else b"")
+            + text_field(4, call.cause.actor_user_id)
+            + text_field(5, call.cause.reason)
+            + self._call(actor, call, 6)
+        )
+
+    def _call(self, actor: Actor, call: Call, number: int = 1) -> bytes:
+        """Return the call, as far as the viewer may read it, and beside it the viewer."""
+        if actor.is_service_itself:
+            return message_field(number, self._encoder.call(call))
+        if not readable(call, actor, self._call_types[call.type]):
+            viewer = text_field(1, actor.user_id)
+            return message_field(number, self._encoder.cut_call(call)) + message_field(number + 1, viewer)
+        viewer = self._encoder.viewer(call, actor)
+        return message_field(number, self._encoder.call(call)) + message_field(number + 1, viewer)

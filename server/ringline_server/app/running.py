@@ -1,0 +1,83 @@
+"""A whole server inside this process: what the command runs, and what tests run with a clock of theirs."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from ringline_server.api.health import HealthState
+from ringline_server.api.identity import DevelopmentIdentity
+from ringline_server.api.rpcs import build_rpcs
+from ringline_server.clock import Clock, SystemClock
+from ringline_server.config import Settings
+from ringline_server.engine.engine import Engine
+from ringline_server.hub.hub import Hub
+from ringline_server.store.port import Store, StoreError
+from ringline_server.store.sqlite import SqliteStore
+from ringline_server.wire.grpcio import GrpcioWire, ListenError
+
+
+class StartError(Exception):
+    """The server cannot start. The text is one line: why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that serves, and the parts that it is made of."""
+
+    port: int
+    settings: Settings
+    clock: Clock
+    store: Store
+    hub: Hub
+    engine: Engine
+    health: HealthState
+    wire: GrpcioWire
+
+
+def new_uid() -> str:
+    """Return an id that nobody can guess."""
+    return str(uuid.uuid4())
+
+
+@asynccontextmanager
+async def running_server(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    new_uid: Callable[[], str] = new_uid,
+    store: Store | None = None,
+) -> AsyncIterator[RunningServer]:
+    """Run a server within the block. It serves from the beginning, and has stopped in good order at the end.
+
+    Starts from the bottom up: what is overdue is decided before the first request (T4). Stops from the top down:
+    NOT_SERVING first, then every stream is told to go elsewhere, RPCs under way finish within the grace, what was
+    decided is written. Raises StartError.
+    """
+    clock = SystemClock() if clock is None else clock
+    store = SqliteStore(settings.database) if store is None else store
+    async with AsyncExitStack() as stack:
+        try:
+            await store.open()
+        except StoreError as error:
+            raise StartError(f"{error} (the database is chosen with --database)") from error
+        stack.push_async_callback(store.close)
+        hub = Hub(store, clock, settings.call_types)
+        await hub.start()
+        stack.push_async_callback(hub.stop)
+        engine = Engine(store, hub, hub, clock, settings.call_types, new_uid)
+        await engine.start()
+        stack.push_async_callback(engine.stop)
+        health = HealthState()
+        wire = GrpcioWire(build_rpcs(), settings.listen.host, settings.listen.port)
+        try:
+            port = await wire.start()
+        except ListenError as error:
+            raise StartError(f"{error}. Choose another address with --listen; port 0 takes any free one") from error
+        stack.push_async_callback(wire.stop, settings.drain_grace)
+        stack.callback(hub.going_away)
+        stack.callback(health.stop)
+        health.start()
+        yield RunningServer(port, settings, clock, store, hub, engine, health, wire)

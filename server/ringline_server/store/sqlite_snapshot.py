@@ -1,0 +1,125 @@
+"""A consistent view for reading, on a connection that can only read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import TypeVar
+
+from ringline_server.rules.outcome import Event
+from ringline_server.rules.terms import CallingState, CallState
+from ringline_server.store.codec import decode_call, decode_event
+from ringline_server.store.port import CallKey, ListQuery, Placed, Snapshot, StoreError, Timer
+from ringline_server.store.sqlite_list import list_statement
+
+T = TypeVar("T")
+
+_NEWEST = 2**63 - 1
+"""Above every position."""
+
+
+def run_read(connection: sqlite3.Connection, work: Callable[[Snapshot], T]) -> T:
+    """Run ``work`` in one read transaction, which is over when this returns.
+
+    Raises what ``work`` raises, and StoreError for an error of SQLite's.
+    """
+    try:
+        connection.execute("BEGIN")
+        try:
+            return work(SqliteSnapshot(connection))
+        finally:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        raise StoreError(f"cannot read: {name}: {error}") from error
+
+
+class SqliteSnapshot:
+    """The port's ``Snapshot``. Rows are read before a method returns: a statement left open would hold up the log."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    def head(self) -> int:
+        (head,) = self._execute("SELECT head FROM meta").fetchone()
+        return int(head)
+
+    def oldest(self) -> tuple[int, int] | None:
+        row = self._execute("SELECT position, time FROM events ORDER BY position LIMIT 1").fetchone()
+        return None if row is None else (row[0], row[1])
+
+    def call(self, key: CallKey) -> Placed | None:
+        row = self._execute("SELECT position, body FROM calls WHERE type = ? AND id = ?", key).fetchone()
+        return None if row is None else Placed(row[0], decode_call(row[1]))
+
+    def calls(self, keys: Collection[CallKey]) -> list[Placed]:
+        return [placed for key in dict.fromkeys(keys) if (placed := self.call(key)) is not None]
+
+    def user_calls(self, user_id: str, states: Collection[CallingState], limit: int) -> list[Placed]:
+        if not states:
+            return []
+        statement = USER_CALLS.format(", ".join("?" * len(states)))
+        return self._placed(row for _, row in self._execute(statement, (user_id, *states, limit)).fetchall())
+
+    def user_changes(self, user_id: str, after: int, limit: int) -> list[Placed]:
+        return self._placed(row for _, row in self._execute(USER_CHANGES, (user_id, after, limit)).fetchall())
+
+    def calls_in_states(self, states: Collection[CallState], before: int | None, limit: int) -> list[Placed]:
+        below = _NEWEST if before is None else before
+        rows = [row for state in states for row in self._execute(IN_STATE, (state, below, limit)).fetchall()]
+        rows.sort(reverse=True)
+        return self._placed(row for _, row in rows[:limit])
+
+    def changed_calls(self, after: int, limit: int) -> list[Placed]:
+        rows = [row for state in CallState for row in self._execute(CHANGED_IN_STATE, (state, after, limit)).fetchall()]
+        rows.sort()
+        return self._placed(row for _, row in rows[:limit])
+
+    def list_calls(self, query: ListQuery) -> list[Placed]:
+        statement, parameters = list_statement(query)
+        return self._placed(row for (row,) in self._execute(statement, parameters).fetchall())
+
+    def call_events(self, uid: str, after_seq: int, limit: int) -> list[Event]:
+        return [decode_event(body) for (body,) in self._execute(CALL_EVENTS, (uid, after_seq, limit)).fetchall()]
+
+    def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
+        return [(position, decode_event(body)) for position, body in self._execute(EVENTS, (after, limit)).fetchall()]
+
+    def timers(self) -> Iterator[Timer]:
+        rows = self._execute("SELECT type, id, due FROM timers").fetchall()
+        return (Timer((type_, id_), due) for type_, id_, due in rows)
+
+    def participant_calls(self) -> Iterable[CallKey]:
+        return [(type_, id_) for type_, id_ in self._execute(ACTIVE_CALLS).fetchall()]
+
+    def _placed(self, rows: Iterable[int]) -> list[Placed]:
+        """Return the calls in these rows of ``calls``, in the same order."""
+        found = [self._execute("SELECT position, body FROM calls WHERE rowid = ?", (row,)).fetchone() for row in rows]
+        return [Placed(position, decode_call(body)) for position, body in found]
+
+
+# These only pick and sort rows, from indexes as far as can be; what is left is then read whole. CROSS JOIN and
+# INDEXED BY hold the planner to the index that makes the cost independent of a user's history (W9).
+
+USER_CALLS = (
+    "SELECT c.position, c.rowid FROM call_users AS u INDEXED BY call_users_present CROSS JOIN calls AS c "
+    "ON c.uid = u.uid WHERE u.user_id = ? AND u.ended = 0 AND u.calling_state IN ({}) "
+    "ORDER BY c.position DESC LIMIT ?"
+)
+
+USER_CHANGES = (
+    "SELECT u.changed_at, c.rowid FROM call_users AS u CROSS JOIN calls AS c ON c.uid = u.uid "
+    "WHERE u.user_id = ? AND u.changed_at > ? ORDER BY u.changed_at LIMIT ?"
+)
+
+# One statement for each state, merged by the caller: SQLite would sort all rows of all the states.
+
+IN_STATE = "SELECT position, rowid FROM calls WHERE state = ? AND position < ? ORDER BY position DESC LIMIT ?"
+
+CHANGED_IN_STATE = "SELECT position, rowid FROM calls WHERE state = ? AND position > ? ORDER BY position LIMIT ?"
+
+CALL_EVENTS = "SELECT body FROM events WHERE uid = ? AND seq > ? ORDER BY seq LIMIT ?"
+
+EVENTS = "SELECT position, body FROM events WHERE position > ? ORDER BY position LIMIT ?"
+
+ACTIVE_CALLS = "SELECT type, id FROM calls WHERE state = 'ACTIVE'"

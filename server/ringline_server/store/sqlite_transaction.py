@@ -1,0 +1,256 @@
+"""One durable transaction on the writer's thread: what it can do, how it ends, and what is known when it fails."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from ringline_server.rules.call import Call
+from ringline_server.store.codec import decode_answer, decode_call, encode_answer, encode_call, encode_event
+from ringline_server.store.port import (
+    CallKey,
+    CommitFailed,
+    CommitUnknown,
+    Remembered,
+    RequestKey,
+    StoreBroken,
+    StoreError,
+    Transaction,
+    Write,
+)
+
+T = TypeVar("T")
+
+PURGED = 64
+"""How many expired request ids a transaction removes, or twice as many as it adds."""
+
+# Running out of memory in SQLite is a MemoryError in Python.
+_Failure = (sqlite3.Error, MemoryError)
+
+_PRIMARY = 0xFF
+"""The part of an extended error code that names its family."""
+
+_LOST_SYNC = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+
+_ROLLED_BACK = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_INTERRUPT})
+"""Families of errors after which SQLite itself has rolled back, or was asked to."""
+
+
+def run_transaction(connection: sqlite3.Connection, work: Callable[[Transaction], T]) -> T:
+    """Run ``work`` in one transaction and commit it durably.
+
+    Raises what ``work`` raises, CommitFailed, StoreBroken, or CommitUnknown, after which the connection must not be
+    used any more.
+    """
+    transaction = SqliteTransaction(connection)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except _Failure as error:
+        raise _failure("cannot begin a transaction", error) from error
+    try:
+        result = work(transaction)
+        transaction.require_sound()
+    except BaseException:
+        _roll_back(connection)
+        raise
+    try:
+        connection.execute("COMMIT")
+    except _Failure as error:
+        raise _after_failed_commit(connection, error) from error
+    return result
+
+
+class SqliteTransaction:
+    """The port's ``Transaction``. After an error of SQLite's it can do nothing more, whatever ``work`` makes of it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._failure: StoreError | None = None
+        self._connection = connection
+
+    def head(self) -> int:
+        with self._failing():
+            (head,) = self._connection.execute("SELECT head FROM meta").fetchone()
+        return int(head)
+
+    def load_calls(self, keys: Collection[CallKey]) -> dict[CallKey, Call]:
+        calls: dict[CallKey, Call] = {}
+        with self._failing():
+            for key in keys:
+                row = self._connection.execute("SELECT body FROM calls WHERE type = ? AND id = ?", key).fetchone()
+                if row is not None:
+                    calls[key] = decode_call(row[0])
+        return calls
+
+    def load_remembered(self, keys: Collection[RequestKey], now: int) -> dict[RequestKey, Remembered]:
+        found: dict[RequestKey, Remembered] = {}
+        with self._failing():
+            for key in keys:
+                row = self._connection.execute(_SELECT_REQUEST, (*key, now)).fetchone()
+                if row is not None:
+                    method, fingerprint, type_, id_, answer, expires_at = row
+                    found[key] = Remembered(key, method, fingerprint, (type_, id_), decode_answer(answer), expires_at)
+        return found
+
+    def write(self, writes: Sequence[Write], remembered: Sequence[Remembered]) -> None:
+        with self._failing():
+            if writes:
+                self._write_steps(writes)
+                self._purge_requests(writes[-1].step.call.updated_at, max(PURGED, 2 * len(remembered)))
+            if remembered:
+                self._connection.executemany(_UPSERT_REQUEST, [_request_row(one) for one in remembered])
+
+    def require_sound(self) -> None:
+        """Raise what a statement failed with, if one did."""
+        if self._failure is not None:
+            raise self._failure
+
+    def _write_steps(self, writes: Sequence[Write]) -> None:
+        created: dict[str, Write] = {}
+        changed: dict[str, Write] = {}
+        relations: dict[tuple[str, str], tuple[object, ...]] = {}
+        due: dict[CallKey, int | None] = {}
+        events: list[tuple[object, ...]] = []
+        for write in writes:
+            step, call = write.step, write.step.call
+            into = created if step.before is None or call.uid in created else changed
+            into[call.uid] = write
+            first = step.position - len(step.events) + 1
+            events += [
+                (position, event.uid, event.seq, event.time, encode_event(event))
+                for position, event in enumerate(step.events, start=first)
+            ]
+            for user, relation in write.relations:
+                relations[user, call.uid] = (
+                    user,
+                    call.uid,
+                    relation.ended,
+                    relation.calling_state,
+                    relation.direction,
+                    relation.last_ring,
+                    relation.missed,
+                    relation.listed,
+                    call.created_at,
+                    step.position,
+                )
+            if write.due_changed:
+                due[call.type, call.id] = write.due
+        self._write_calls(created, changed)
+        many = self._connection.executemany
+        many(_UPSERT_CALL_USER, relations.values())
+        many("INSERT INTO events (position, uid, seq, time, body) VALUES (?, ?, ?, ?, ?)", events)
+        many(_UPSERT_TIMER, [(*key, at) for key, at in due.items() if at is not None])
+        many("DELETE FROM timers WHERE type = ? AND id = ?", [key for key, at in due.items() if at is None])
+        self._connection.execute("UPDATE meta SET head = ?", (writes[-1].step.position,))
+
+    def _write_calls(self, created: dict[str, Write], changed: dict[str, Write]) -> None:
+        self._connection.executemany(
+            "INSERT INTO calls (position, state, updated_at, starts_at, body, uid, type, id, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (*_call_row(write), write.step.call.type, write.step.call.id, write.step.call.created_at)
+                for write in created.values()
+            ],
+        )
+        if changed:
+            updated = self._connection.executemany(
+                "UPDATE calls SET position = ?, state = ?, updated_at = ?, starts_at = ?, body = ? WHERE uid = ?",
+                [_call_row(write) for write in changed.values()],
+            )
+            if updated.rowcount != len(changed):
+                raise sqlite3.IntegrityError(f"{len(changed)} calls changed and only {updated.rowcount} are there")
+
+    def _purge_requests(self, now: int, most: int) -> None:
+        self._connection.execute(_DELETE_EXPIRED, (now, most))
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        """Turn an error of SQLite's into one of the port's, which also ends the transaction."""
+        self.require_sound()
+        try:
+            yield
+        except _Failure as error:
+            self._failure = _failure("a statement failed", error)
+            raise self._failure from error
+
+
+_SELECT_REQUEST = (
+    "SELECT method, fingerprint, type, id, answer, expires_at FROM requests "
+    "WHERE service_id = ? AND user_id = ? AND request_id = ? AND expires_at > ?"
+)
+
+_UPSERT_REQUEST = (
+    "INSERT OR REPLACE INTO requests "
+    "(service_id, user_id, request_id, method, fingerprint, type, id, answer, expires_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+_DELETE_EXPIRED = (
+    "DELETE FROM requests WHERE (service_id, user_id, request_id) IN ("
+    "SELECT service_id, user_id, request_id FROM requests WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)"
+)
+
+_UPSERT_TIMER = "INSERT INTO timers (type, id, due) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET due = excluded.due"
+
+_UPSERT_CALL_USER = (
+    "INSERT INTO call_users "
+    "(user_id, uid, ended, calling_state, direction, last_ring, missed, listed, created_at, changed_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = excluded.ended, "
+    "calling_state = excluded.calling_state, direction = excluded.direction, last_ring = excluded.last_ring, "
+    "missed = excluded.missed, listed = excluded.listed, changed_at = excluded.changed_at"
+)
+
+
+def _call_row(write: Write) -> tuple[object, ...]:
+    call = write.step.call
+    return (write.step.position, call.state, call.updated_at, call.starts_at, encode_call(call), call.uid)
+
+
+def _request_row(one: Remembered) -> tuple[object, ...]:
+    return (*one.key, one.method, one.fingerprint, *one.call, encode_answer(one.answer), one.expires_at)
+
+
+# What is known after an error.
+
+
+def _failure(what: str, error: Exception) -> StoreError:
+    """Return the error of a transaction that was certainly not committed."""
+    kind = StoreBroken if _code(error) in _LOST_SYNC else CommitFailed
+    return kind(f"{what}: {_describe(error)}")
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """Undo the transaction, if SQLite has not already; raise CommitUnknown if the connection is unusable."""
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except _Failure as error:
+        raise CommitUnknown(f"cannot roll back: {_describe(error)}") from error
+
+
+def _after_failed_commit(connection: sqlite3.Connection, error: Exception) -> StoreError:
+    """Return what a failed COMMIT means.
+
+    An I/O error leaves what is on the disk unknown for good: pages that could not be synced are dropped by the kernel.
+    """
+    text = f"cannot commit: {_describe(error)}"
+    family = _code(error) & _PRIMARY
+    if family == sqlite3.SQLITE_IOERR:
+        return StoreBroken(text)
+    known = connection.in_transaction or family in _ROLLED_BACK
+    try:
+        _roll_back(connection)
+    except CommitUnknown:
+        known = False
+    return CommitFailed(text) if known else CommitUnknown(text)
+
+
+def _code(error: Exception) -> int:
+    if isinstance(error, MemoryError):
+        return sqlite3.SQLITE_NOMEM
+    return getattr(error, "sqlite_errorcode", -1)
+
+
+def _describe(error: Exception) -> str:
+    return f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"

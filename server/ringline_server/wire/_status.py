@@ -1,0 +1,42 @@
+"""How an RPC ends other than with OK: the port's status, put into the library's words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+import structlog
+from grpc import aio
+
+from ringline_server.api.port import Code, RpcError
+
+if TYPE_CHECKING:
+    # Generic in the stubs only.
+    Context = aio.ServicerContext[Any, Any]
+
+MAX_STATUS_BYTES = 6 * 1024
+"""Clients on the library's core refuse trailers over 8 KiB, and then see another status than the one sent."""
+
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+_log = structlog.get_logger(__name__)
+
+
+async def end_with(context: Context, error: RpcError) -> NoReturn:
+    """End the RPC with the error's status, without its details if those are longer than a client could read.
+
+    The status is sent behind the messages that the client has not read. As long as it does not read, a few KB stay
+    with the connection; the handler and what it holds are free.
+    """
+    message, details = error.message, error.details
+    if len(message.encode(errors="replace")) + len(details) > MAX_STATUS_BYTES:
+        _log.warning("status_too_long", code=error.code.name, message_chars=len(message), details_bytes=len(details))
+        message, details = message[: MAX_STATUS_BYTES // 8], b""
+    trailers = (("grpc-status-details-bin", details),) if details else ()
+    await context.abort(_CODES[error.code], message, trailers)
+
+
+async def end_unforeseen(context: Context, method: str) -> NoReturn:
+    """Log the exception being handled, and end the RPC with INTERNAL: nothing of its text leaves the server."""
+    _log.exception("rpc_failed", method=method)
+    await end_with(context, RpcError(Code.INTERNAL, "The server failed to handle this RPC; its log says why.", b""))

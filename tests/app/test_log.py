@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from ringline_server.app import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_json_is_an_object_a_line_whoever_wrote_it() -> None:
+    out = io.StringIO()
+    configure_logging("info", "json", out)
+    structlog.get_logger().info("ring_began", cid="default:ä", ring_id="r1")
+    logging.getLogger("some.library").warning("odd: %s", 7)
+    ours, theirs = (json.loads(line) for line in out.getvalue().splitlines())
+    assert (ours["event"], ours["level"], ours["cid"], ours["ring_id"]) == ("ring_began", "info", "default:ä", "r1")
+    assert ours["timestamp"].endswith("Z")
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("odd: 7", "warning", "some.library")
+
+
+def test_an_exception_is_one_line_of_json_too() -> None:
+    out = io.StringIO()
+    configure_logging("info", "json", out)
+    try:
+        int("what went wrong")
+    except ValueError:
+        structlog.get_logger().exception("rpc_failed")
+    (line,) = out.getvalue().splitlines()
+    assert "what went wrong" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize(("out", "is_json"), [(io.StringIO(), True), (Terminal(), False)])
+def test_without_a_format_it_is_text_on_a_terminal_and_json_elsewhere(out: io.StringIO, is_json: bool) -> None:
+    configure_logging("info", None, out)
+    structlog.get_logger().info("ring_began", cid="default:a")
+    assert out.getvalue().startswith("{") is is_json
+    assert "ring_began" in out.getvalue()
+
+
+def test_text_has_no_colour_where_it_is_no_terminal() -> None:
+    out = io.StringIO()
+    configure_logging("info", "text", out)
+    structlog.get_logger().info("ring_began", cid="default:a")
+    assert "\x1b" not in out.getvalue()
+    assert "cid=default:a" in out.getvalue()
+
+
+def test_lines_below_the_level_are_not_written() -> None:
+    out = io.StringIO()
+    configure_logging("warning", "json", out)
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    logging.getLogger("some.library").info("quiet")
+    assert [json.loads(line)["event"] for line in out.getvalue().splitlines()] == ["loud"]

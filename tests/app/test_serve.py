@@ -1,0 +1,196 @@
+"""``ringline-server serve`` as a process: what it prints, how it stops, and how it refuses to start."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc import aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from ringline.v1 import call_service_pb2 as pb
+from ringline.v1.call_service_pb2_grpc import CallServiceStub
+
+from tests.app.process import command, serving
+
+MYSELF = (("x-user-id", "myself"),)
+FRIEND = (("x-user-id", "my friend"),)
+
+
+async def ring(port: int) -> pb.GetOrCreateCallResponse:
+    members = [pb.MemberInput(user_id="myself"), pb.MemberInput(user_id="my friend")]
+    request = pb.GetOrCreateCallRequest(type="default", id="lunch", ring=True, data=pb.CallData(members=members))
+    async with aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        return await CallServiceStub(channel).GetOrCreateCall(request, metadata=MYSELF, timeout=10)
+
+
+async def test_stdout_is_one_line_with_the_port_and_rpcs_are_served_on_it(tmp_path: Path) -> None:
+    async with serving(directory=tmp_path) as server:
+        assert server.first_line == f"ringline-server: serving on 127.0.0.1:{server.port} (database ringline.db)\n"
+        assert (await ring(server.port)).created
+        server.process.send_signal(signal.SIGTERM)
+        status, out, _ = await server.end()
+    assert (status, out) == (0, "")
+    assert (tmp_path / "ringline.db").exists()
+
+
+async def test_stderr_tells_a_newcomer_what_to_type_next(tmp_path: Path) -> None:
+    async with serving(directory=tmp_path) as server:
+        where = f"127.0.0.1:{server.port}"
+        server.process.send_signal(signal.SIGINT)
+        status, _, err = await server.end()
+    assert status == 0
+    assert str(tmp_path / "ringline.db") in err
+    assert "identity  development" in err
+    assert f"grpcurl -plaintext -H 'x-user-id: my friend' {where} ringline.v1.CallService/WatchCalls" in err
+    assert f"{where} ringline.v1.CallService/GetOrCreateCall" in err
+    assert f"http://{where}/ringline.v1.CallService/GetOrCreateCall" in err
+
+
+async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Path) -> None:
+    buf = shutil.which("buf", path=str(Path(sys.executable).parent))
+    assert buf is not None
+    async with serving(directory=tmp_path) as server:
+        assert server.process.stderr is not None
+        pasted = {}
+        async with asyncio.timeout(20):
+            while len(pasted) < 2:
+                line = (await server.process.stderr.readline()).decode().strip()
+                if line.startswith("buf curl"):
+                    pasted[line.rpartition("/")[2]] = line.replace("buf", buf, 1)
+        watch = await asyncio.create_subprocess_shell("exec " + pasted["WatchCalls"], stdout=asyncio.subprocess.PIPE)
+        assert watch.stdout is not None
+        call = await asyncio.create_subprocess_shell(pasted["GetOrCreateCall"], stdout=asyncio.subprocess.PIPE)
+        out, _ = await call.communicate()
+        assert json.loads(out)["created"] is True
+        seen = b""
+        async with asyncio.timeout(20):
+            while b"test-outgoing-call" not in seen:
+                seen += await watch.stdout.readline()
+        watch.kill()
+        await watch.wait()
+
+
+async def test_logs_are_json_on_stderr_when_it_is_asked_for(tmp_path: Path) -> None:
+    async with serving("--log-format", "json", directory=tmp_path) as server:
+        await ring(server.port)
+        server.process.send_signal(signal.SIGTERM)
+        status, _, err = await server.end()
+    assert status == 0
+    events = [json.loads(line)["event"] for line in err.splitlines() if line.startswith("{")]
+    assert "serving" in events
+    assert events[-1] == "stopped"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+async def test_W7_a_signal_says_not_serving_then_going_away_then_ok_and_the_exit_status_is_0(
+    sent: signal.Signals, tmp_path: Path
+) -> None:
+    async with serving(directory=tmp_path) as server, aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
+        watch = CallServiceStub(channel).WatchCalls(pb.WatchCallsRequest(), metadata=FRIEND)
+        assert (await watch.read()).HasField("snapshot_complete")
+        server.process.send_signal(sent)
+        async with asyncio.timeout(5):
+            assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+            assert (await watch.read()).HasField("going_away")
+            assert await watch.read() is aio.EOF  # type: ignore[attr-defined]
+            assert await watch.code() is grpc.StatusCode.OK
+        status, _, _ = await server.end()
+    assert status == 0
+
+
+async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    async with serving("--drain-grace", "60", directory=tmp_path) as server:
+        async with aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+            # A reflection stream that stays open holds up the drain.
+            stream = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", None, None)()  # type: ignore[call-arg]
+            await stream.write(b"\x3a\0")
+            await stream.read()
+            server.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(1)
+            assert server.process.returncode is None
+            server.process.send_signal(signal.SIGTERM)
+            status, _, _ = await server.end()
+    assert status == 128 + signal.SIGTERM
+
+
+async def test_what_was_told_before_a_stop_is_there_after_the_next_start(tmp_path: Path) -> None:
+    async with serving(directory=tmp_path) as server:
+        assert (await ring(server.port)).created
+        server.process.send_signal(signal.SIGTERM)
+        await server.end()
+    async with serving(directory=tmp_path) as server:
+        assert not (await ring(server.port)).created
+
+
+async def refused(*arguments: str, directory: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Start a server that cannot start; return its status and the one line that says why."""
+    async with command("serve", *arguments, directory=directory, environment=environment) as process:
+        status, out, err = await process.end()
+    assert out == ""
+    assert err.startswith("ringline-server: ")
+    assert err.count("\n") == 1, err
+    return status, err
+
+
+async def test_a_second_server_on_the_same_port_is_refused_in_words(tmp_path: Path) -> None:
+    async with serving(directory=tmp_path) as server:
+        address = f"127.0.0.1:{server.port}"
+        status, why = await refused("--listen", address, "--database", "other.db", directory=tmp_path)
+    assert status == 1
+    assert address in why
+    assert "another program listens there" in why
+    assert "--listen" in why
+
+
+async def test_a_second_server_on_the_same_database_is_refused_with_the_first_ones_process_id(tmp_path: Path) -> None:
+    async with serving(directory=tmp_path) as server:
+        status, why = await refused("--listen", "127.0.0.1:0", directory=tmp_path)
+        assert status == 1
+        assert str(server.process.pid) in why
+        assert "--database" in why
+        assert (await ring(server.port)).created
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "status", "said"),
+    [
+        (["--listen", "0.0.0.0:0"], {}, 2, "--insecure-dev-identity"),
+        (["--wire", "envoy"], {}, 2, "the only wire that this build has"),
+        ([], {"RINGLINE_DRAIN_GRACE": "soon"}, 2, "RINGLINE_DRAIN_GRACE: 'soon' cannot be used"),
+        (["--config", "nowhere.toml"], {}, 2, "--config: cannot read nowhere.toml"),
+        (["--database", "missing/ringline.db", "--listen", "127.0.0.1:0"], {}, 1, "missing"),
+        (["--listen", "no-such-host.invalid:0", "--insecure-dev-identity"], {}, 1, "there is no such host"),
+    ],
+)
+async def test_what_cannot_start_says_why_in_one_line(
+    arguments: list[str], environment: dict[str, str], status: int, said: str, tmp_path: Path
+) -> None:
+    got, why = await refused(*arguments, directory=tmp_path, environment=environment)
+    assert (got, said in why) == (status, True), why
+
+
+async def test_a_file_that_is_no_database_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "ringline.db").write_text("these are not the bytes of a database " * 100)
+    status, why = await refused("--listen", "127.0.0.1:0", directory=tmp_path)
+    assert status == 1
+    assert "ringline.db" in why
+
+
+async def test_identity_can_be_believed_elsewhere_when_that_is_meant(tmp_path: Path) -> None:
+    async with serving("--listen", "0.0.0.0:0", "--insecure-dev-identity", directory=tmp_path) as server:
+        assert (await ring(server.port)).created
+
+
+async def test_a_variable_that_is_no_setting_is_logged(tmp_path: Path) -> None:
+    async with serving(directory=tmp_path, environment={"RINGLINE_DATABSE": "x"}) as server:
+        server.process.send_signal(signal.SIGTERM)
+        _, _, err = await server.end()
+    assert "RINGLINE_DATABSE" in err
