@@ -36,7 +36,9 @@ class Command:
 
 
 @asynccontextmanager
-async def command(*arguments: str, directory: Path, environment: dict[str, str] | None = None) -> AsyncIterator[Command]:
+async def command(
+    *arguments: str, directory: Path, environment: dict[str, str] | None = None
+) -> AsyncIterator[Command]:
     """Start ``ringline-server`` with the arguments, in a directory of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("RINGLINE_", "GRPC_"))}
     process = await asyncio.create_subprocess_exec(
@@ -58,7 +60,9 @@ async def command(*arguments: str, directory: Path, environment: dict[str, str] 
 
 
 @asynccontextmanager
-async def serving(*arguments: str, directory: Path, environment: dict[str, str] | None = None) -> AsyncIterator[Command]:
+async def serving(
+    *arguments: str, directory: Path, environment: dict[str, str] | None = None
+) -> AsyncIterator[Command]:
     """Start ``ringline-server serve`` on a free port, and wait until it serves."""
     defaults = () if "--listen" in arguments else ("--listen", "127.0.0.1:0")
     async with command("serve", *defaults, *arguments, directory=directory, environment=environment) as running:

@@ -13,9 +13,11 @@ import grpc
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+
 from ringline.v1 import call_service_pb2 as pb
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
-
 from tests.app.process import command, serving
 
 MYSELF = (("x-user-id", "myself"),)
@@ -57,7 +59,7 @@ async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Pa
     assert buf is not None
     async with serving(directory=tmp_path) as server:
         assert server.process.stderr is not None
-        pasted = {}
+        pasted: dict[str, str] = {}
         async with asyncio.timeout(20):
             while len(pasted) < 2:
                 line = (await server.process.stderr.readline()).decode().strip()
@@ -95,29 +97,31 @@ async def test_W7_a_signal_says_not_serving_then_going_away_then_ok_and_the_exit
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         watch = CallServiceStub(channel).WatchCalls(pb.WatchCallsRequest(), metadata=FRIEND)
-        assert (await watch.read()).HasField("snapshot_complete")
+        messages = aiter(watch)
+        assert (await anext(messages)).HasField("snapshot_complete")
         server.process.send_signal(sent)
         async with asyncio.timeout(5):
             assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
-            assert (await watch.read()).HasField("going_away")
-            assert await watch.read() is aio.EOF  # type: ignore[attr-defined]
+            assert [message.WhichOneof("event") async for message in messages] == ["going_away"]
             assert await watch.code() is grpc.StatusCode.OK
         status, _, _ = await server.end()
     assert status == 0
 
 
 async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
-    async with serving("--drain-grace", "60", directory=tmp_path) as server:
-        async with aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
-            # A reflection stream that stays open holds up the drain.
-            stream = channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", None, None)()  # type: ignore[call-arg]
-            await stream.write(b"\x3a\0")
-            await stream.read()
-            server.process.send_signal(signal.SIGTERM)
-            await asyncio.sleep(1)
-            assert server.process.returncode is None
-            server.process.send_signal(signal.SIGTERM)
-            status, _, _ = await server.end()
+    async with (
+        serving("--drain-grace", "60", directory=tmp_path) as server,
+        aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        # A reflection stream that stays open holds up the drain.
+        stream = ServerReflectionStub(channel).ServerReflectionInfo()
+        await stream.write(ServerReflectionRequest(list_services=""))
+        await stream.read()
+        server.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(1)
+        assert server.process.returncode is None
+        server.process.send_signal(signal.SIGTERM)
+        status, _, _ = await server.end()
     assert status == 128 + signal.SIGTERM
 
 

@@ -10,12 +10,14 @@ from ringline_server.api.splice import (
     message_field,
     packed_field,
     text_field,
+    texts_field,
     timestamp,
     timestamp_field,
 )
 from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor, CallType
+from ringline_server.rules.outcome import AskedTarget, Event
 from ringline_server.rules.settings import Settings
 from ringline_server.rules.terms import (
     CallingState,
@@ -23,6 +25,7 @@ from ringline_server.rules.terms import (
     Capability,
     Direction,
     EndReason,
+    EventType,
     RingState,
     SkipReason,
     TargetState,
@@ -34,6 +37,7 @@ _CALLING_STATES = enum_numbers(call_pb2.CallingState, "CALLING_STATE", CallingSt
 _CAPABILITIES = enum_numbers(call_pb2.Capability, "CAPABILITY", Capability)
 _DIRECTIONS = enum_numbers(call_pb2.CallDirection, "CALL_DIRECTION", Direction)
 _END_REASONS = enum_numbers(call_pb2.EndReason, "END_REASON", EndReason)
+_EVENT_TYPES = enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
 _RING_STATES = enum_numbers(call_pb2.RingState, "RING_STATE", RingState)
 _TARGET_STATES = enum_numbers(call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
 _SKIP_REASONS = enum_numbers(call_pb2.SkipReason, "SKIP_REASON", SkipReason)
@@ -81,6 +85,35 @@ def target_bytes(target: Target, ring_id: str, skip_reason: int = 0) -> bytes:
             message_field(9, timestamp(target.updated_at)),
             message_field(10, timestamp(target.expires_at)),
             int_field(11, target.online_devices),
+        )
+    )
+
+
+def asked_target_bytes(asked: AskedTarget) -> bytes:
+    """Return the ``RingTarget`` that tells what became of a member who was asked for."""
+    skip_reason = _SKIP_REASONS[asked.skip_reason] if asked.skip_reason else 0
+    if asked.target is not None:
+        return target_bytes(asked.target, asked.ring_id, skip_reason)
+    return text_field(1, asked.ring_id) + text_field(2, asked.user_id) + int_field(4, skip_reason)
+
+
+def event_bytes(event: Event) -> bytes:
+    """Return a ``CallEvent``."""
+    return b"".join(
+        (
+            int_field(1, event.seq),
+            int_field(2, _EVENT_TYPES[event.type]),
+            message_field(3, timestamp(event.time)),
+            text_field(4, event.cid),
+            text_field(5, event.uid),
+            int_field(6, event.session),
+            text_field(7, event.actor_user_id),
+            text_field(8, event.acting_service_id),
+            text_field(9, event.device_id),
+            text_field(10, event.ring_id),
+            texts_field(11, event.subject_user_ids),
+            text_field(12, event.reason),
+            int_field(13, event.revision),
         )
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing
+from functools import partial
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.encode import CallEncoder
@@ -35,7 +36,7 @@ from ringline_server.rules.access import readable, require_readable
 from ringline_server.rules.call import Call
 from ringline_server.rules.context import Actor, CallType, Context
 from ringline_server.rules.terms import EventType, StopReason
-from ringline_server.store.port import Snapshot, Store
+from ringline_server.store.port import Store
 
 _KINDS = enum_numbers(call_service_pb2.ChangeKind, "CHANGE_KIND", Kind)
 _CAUSES = enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
@@ -91,17 +92,19 @@ class WatchHandler:
 
     async def _require_readable(self, filter_: Filter, actor: Actor) -> None:
         """Refuse a new watch that names a call which the viewer may not read (W1, P2)."""
-        for cid in sorted(filter_.cids):
-            type_, _, id_ = cid.partition(":")
-            key = (type_, id_)
-            placed = await self._store.read(lambda snapshot, key=key: Snapshot.call(snapshot, key))
-            require_readable(placed.call if placed else None, Context(actor, self._call_types[type_]))
+        if not filter_.cids:
+            return
+        keys = [(type_, id_) for type_, _, id_ in (cid.partition(":") for cid in sorted(filter_.cids))]
+        placed = await self._store.read(lambda snapshot: snapshot.calls(keys))
+        calls = {(one.call.type, one.call.id): one.call for one in placed}
+        for key in keys:
+            require_readable(calls.get(key), Context(actor, self._call_types[key[0]]))
 
     async def _tell(self, watch: Watch, send: Send) -> None:
         """Send what the hub tells; a send that waits for its reader too long is given up (W6)."""
         task = asyncio.current_task()
         if task is not None:
-            watch.on_cut = task.cancel
+            watch.on_cut = partial(_cancel, task)
         try:
             async with aclosing(watch.run()) as messages:
                 async for told in messages:
@@ -161,3 +164,7 @@ class WatchHandler:
             return message_field(number, self._encoder.cut_call(call)) + message_field(number + 1, viewer)
         viewer = self._encoder.viewer(call, actor)
         return message_field(number, self._encoder.call(call)) + message_field(number + 1, viewer)
+
+
+def _cancel(task: asyncio.Task[object]) -> None:
+    task.cancel()

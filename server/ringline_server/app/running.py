@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from ringline_server.api.health import HealthState
-from ringline_server.api.identity import DevelopmentIdentity
 from ringline_server.api.rpcs import build_rpcs
 from ringline_server.clock import Clock, SystemClock
 from ringline_server.config import Settings
 from ringline_server.engine.engine import Engine
+from ringline_server.engine.port import EngineError
 from ringline_server.hub.hub import Hub
 from ringline_server.store.port import Store, StoreError
 from ringline_server.store.sqlite import SqliteStore
@@ -68,8 +68,12 @@ async def running_server(
         await hub.start()
         stack.push_async_callback(hub.stop)
         engine = Engine(store, hub, hub, clock, settings.call_types, new_uid)
-        await engine.start()
+        hub.on_presence = lambda user, device, online: engine.presence_changed(user, device, online=online)
         stack.push_async_callback(engine.stop)
+        try:
+            await engine.start()
+        except (StoreError, EngineError) as error:
+            raise StartError(f"cannot decide what is overdue, {type(error).__name__}: {error}") from error
         health = HealthState()
         wire = GrpcioWire(build_rpcs(), settings.listen.host, settings.listen.port)
         try:

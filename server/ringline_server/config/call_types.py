@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from ringline_server.api.call_types import BUILT_IN
 from ringline_server.config import reading
@@ -55,12 +55,12 @@ def _call_type(name: str, body: object, at: str) -> CallType:
     return CallType(name, override.over(base.settings), grants)
 
 
-def _settings(table: object, at: str) -> dict[str, int | bool]:
+def _settings(table: object, at: str) -> dict[str, Any]:
     """Read the settings as the contract's CallSettings has them."""
     fields = _table(table, at, ("ring", "limits", "end_when_empty", "drop_when_alone"))
     ring = _table(fields.get("ring", {}), f"{at}.ring", tuple(_RING))
     limits = _table(fields.get("limits", {}), f"{at}.limits", tuple(_LIMITS))
-    found: dict[str, int | bool] = {}
+    found: dict[str, Any] = {}
     for prefix, values, bounds in (("ring", ring, _RING), ("limits", limits, _LIMITS)):
         for name, value in values.items():
             found[name] = _checked(value, f"{at}.{prefix}.{name}", bounds[name])

@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from ringline_server.clock import Clock
-from ringline_server.engine.alarm import Alarm
 from ringline_server.engine.cache import HotCalls
-from ringline_server.engine.deadlines import Deadlines
-from ringline_server.engine.decider import Decided, Decider, Lease
-from ringline_server.engine.journal import log_change
-from ringline_server.engine.leases import Leases
+from ringline_server.engine.decider import Decided, Decider
+from ringline_server.engine.journal import log_change, log_raised
 from ringline_server.engine.port import (
     Bus,
     CallTypes,
@@ -32,28 +28,18 @@ from ringline_server.engine.port import (
     Presence,
     Submission,
 )
+from ringline_server.engine.recovery import was_committed
 from ringline_server.engine.stats import Stats
+from ringline_server.engine.timekeeper import Timekeeper
 from ringline_server.rules.call import Call
-from ringline_server.rules.commands import Cancel, Leave, Lose, Tick
-from ringline_server.rules.context import CLOCK
+from ringline_server.rules.commands import Cancel, Leave, Tick
 from ringline_server.rules.outcome import Refusal
-from ringline_server.rules.settings import SECOND
-from ringline_server.store.port import (
-    CallKey,
-    CommitFailed,
-    CommitUnknown,
-    Snapshot,
-    Store,
-    StoreBroken,
-    StoreError,
-    Timer,
-    Transaction,
-)
+from ringline_server.store.port import CommitFailed, CommitUnknown, Snapshot, Store, StoreError, Transaction
 
-RETRY_AFTER = SECOND
-"""When the clock's own commands are tried again after the store has failed them."""
+_NEVER_REFUSED = (Leave, Cancel)
 
-_NEVER_REFUSED = (Tick, Lose, Leave, Cancel)
+_CHUNK = 500
+"""How many calls are read at once when the engine starts."""
 
 _log: FilteringBoundLogger = structlog.get_logger(__name__)
 
@@ -64,6 +50,10 @@ class _Entry:
     future: asyncio.Future[Outcome] | None = None
     """Where its caller waits; the clock does not."""
 
+    def succeed(self, outcome: Outcome) -> None:
+        if self.future is not None and not self.future.done():
+            self.future.set_result(outcome)
+
     def fail(self, error: Exception) -> None:
         if self.future is not None and not self.future.done():
             self.future.set_exception(error)
@@ -73,7 +63,7 @@ class Engine:
     """Decides commands, one batch after the other, and tells nothing that is not durable.
 
     ``new_uid`` is called on the store's thread. Once ``broken`` is set the engine takes no more commands and the
-    process has to end.
+    process has to end: the log says why.
     """
 
     def __init__(  # noqa: PLR0913 -- its ports, and its two limits
@@ -97,40 +87,27 @@ class Engine:
         self._max_queue = max_queue
         self._cache = HotCalls()
         self._decider = Decider(self._cache, presence, call_types, new_uid, clock.now)
-        self._timers: Deadlines[CallKey] = Deadlines()
-        self._leases = Leases(presence, call_types)
-        self._alarm = Alarm(clock, self._next_at, self._ring)
+        self._time = Timekeeper(clock, presence, call_types, self.stats, lambda command: self._put(_Entry(command)))
         self._queue: deque[_Entry] = deque()
         self._queued = asyncio.Event()
         self._taken: list[_Entry] = []
-        self._published = 0
-        """The position of the last event that was told."""
         self._open = False
-        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Decide what became due while nobody was there, arm the rest, and only then take commands (T4).
 
-        Raises StoreError or EngineError if the store does not work; the engine then cannot be used.
+        Raises StoreError or EngineError if the store does not work; the engine then is of no use.
         """
-        self._published, timers = await self._store.read(_head_and_timers)
-        now = self._clock.now()
-        overdue = [timer.call for timer in timers if timer.due <= now]
-        for timer in timers:
-            if timer.due > now:
-                self._timers.arm(timer.call, timer.due)
+        overdue = self._time.arm(await self._store.read(lambda snapshot: list(snapshot.timers())))
         for at in range(0, len(overdue), self._max_batch):
-            ticks = [_Entry(Submission(key, Tick(), CLOCK)) for key in overdue[at : at + self._max_batch]]
-            if (error := await self._commit(ticks)) is not None:
-                raise error
-        for call in await self._store.read(self._calls_to_lease):
-            self._leases.follow(call, self._clock.now())
-        self._tasks = [
-            asyncio.create_task(self._run(), name="engine"),
-            asyncio.create_task(self._alarm.run(), name="engine alarm"),
-        ]
+            await self._commit([_Entry(submission) for submission in overdue[at : at + self._max_batch]], starting=True)
+        self._time.lease(await self._store.read(self._leased_calls))
         self._open = True
+        self._tasks = [
+            asyncio.create_task(self._guard(self._decide()), name="engine"),
+            asyncio.create_task(self._guard(self._time.run()), name="engine clock"),
+        ]
 
     async def submit(self, submission: Submission) -> Outcome:
         """Have a command decided; return once what it changed is durable.
@@ -147,23 +124,21 @@ class Engine:
         self._put(_Entry(submission, future))
         return await future
 
+    def presence_changed(self, user_id: str, device_id: str, *, online: bool) -> None:
+        """Take note that a device's first stream has begun or that its last one is over (T6)."""
+        self._time.presence_changed(user_id, device_id, online=online)
+
     async def stop(self) -> None:
         """Take no more commands, finish those that wait, and stop."""
         self._open = False
-        self._stopping = True
         self._queued.set()
         if not self._tasks:
             return
-        run, alarm = self._tasks
-        alarm.cancel()
+        decide, clock = self._tasks
+        clock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
-            await alarm
-        await run
-
-    def presence_changed(self, user_id: str, device_id: str, *, online: bool) -> None:
-        """Take note that a device's first stream has begun or that its last one is over (T6)."""
-        self._leases.presence_changed(user_id, device_id, self._clock.now(), online=online)
-        self._alarm.look()
+            await clock
+        await decide
 
     # The queue.
 
@@ -171,40 +146,50 @@ class Engine:
         self._queue.append(entry)
         self._queued.set()
 
+    async def _decide(self) -> None:
+        """Decide what is queued, until the engine is stopped and nothing is."""
+        while self._open or self._queue:
+            self._queued.clear()
+            while self._queue:
+                self._taken = self._take()
+                if self._taken:
+                    await self._commit(self._taken)
+            if self._open:
+                await self._queued.wait()
+
     def _take(self) -> list[_Entry]:
         """Take the next batch, without what nobody waits for any more."""
         taken: list[_Entry] = []
         while self._queue and len(taken) < self._max_batch:
             entry = self._queue.popleft()
-            command = entry.submission.command
             if entry.future is not None and entry.future.done():
                 self.stats.abandoned += 1
-            elif not isinstance(command, Lose) or self._leases.lost(_lease(entry.submission.key, command)):
+            elif not self._time.is_void(entry.submission):
                 taken.append(entry)
         return taken
 
-    async def _run(self) -> None:
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """Do one half of the engine's work; if it cannot go on, nobody must wait for it."""
         try:
-            while not self.broken.is_set():
-                self._queued.clear()
-                while self._queue and not self.broken.is_set():
-                    self._taken = self._take()
-                    if self._taken:
-                        await self._commit(self._taken)
-                if self._stopping:
-                    break
-                await self._queued.wait()
-        except Exception as error:  # noqa: BLE001 -- the last line: nobody must wait for an engine that is gone
-            self._break(error)
-        finally:
+            await work
+        except Exception:  # noqa: BLE001 -- whatever it is, it is the end, and the log has it
+            _log.exception("engine_broken")
+            self._open = False
+            for entry in self._taken:
+                entry.fail(OutcomeUnknown())
             for entry in self._queue:
                 entry.fail(Draining())
             self._queue.clear()
+            self._queued.set()
+            self.broken.set()
 
     # One batch.
 
-    async def _commit(self, entries: list[_Entry]) -> EngineError | None:
-        """Decide and commit a batch, then tell what it did. Return why it failed as a whole, if it did."""
+    async def _commit(self, entries: Sequence[_Entry], *, starting: bool = False) -> None:
+        """Decide and commit a batch, answer its callers, and tell what it did.
+
+        Raises StoreBroken; when ``starting``, also NotCommitted or OutcomeUnknown, which else are its callers'.
+        """
         submissions = [entry.submission for entry in entries]
         decided: Decided | None = None
 
@@ -214,116 +199,80 @@ class Engine:
             decided = self._decider.decide(transaction, submissions)
             return decided
 
+        self.stats.batches += 1
+        self.stats.commands += len(entries)
+        failure: EngineError
         try:
             done = await self._store.transact(work)
         except CommitFailed as error:
-            _log.error("commit_failed", commands=len(entries), error=str(error))  # noqa: TRY400 -- it is the store's
-            return self._fail(entries, NotCommitted())
+            failure = NotCommitted(str(error))
+            self._fail(entries, failure)
         except CommitUnknown as error:
-            _log.error("commit_unknown", commands=len(entries), error=str(error))  # noqa: TRY400 -- it is the store's
-            failure = self._fail(entries, OutcomeUnknown())
-            await self._learn(decided)
-            return failure
-        except StoreBroken as error:
-            self._break(error)
-            return OutcomeUnknown()
-        except Exception as error:
-            return await self._commit_singly(entries, error)
-        self._answer(entries, done)
-        self._tell(done)
-        return None
+            failure = OutcomeUnknown(str(error))
+            self._fail(entries, failure)
+            if decided is not None and await was_committed(self._store, self._clock, decided):
+                self._tell(decided)
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 -- one of the commands is at fault, and must not fail the others
+            await self._commit_singly(entries, error, starting=starting)
+            return
+        else:
+            self._cache.update(done.calls)
+            self._answer(entries, done)
+            self._tell(done)
+            return
+        if starting:
+            raise failure
 
-    async def _commit_singly(self, entries: list[_Entry], error: Exception) -> EngineError | None:
-        """Find which command of a batch the store could not take, so that it fails alone."""
-        self._cache.clear()
+    async def _commit_singly(self, entries: Sequence[_Entry], error: Exception, *, starting: bool) -> None:
+        """Find which command of a batch the store cannot take, so that it fails alone."""
         if len(entries) > 1:
             for entry in entries:
-                await self._commit([entry])
-            return None
+                await self._commit([entry], starting=starting)
+            return
         entry = entries[0]
-        _log.error("command_raised", **_named(entry.submission), exc_info=error)
-        self.stats.raised += 1
+        self._raised(entry, error)
         if isinstance(entry.submission.command, Tick):
-            self._park(entry.submission.key)
+            self._time.park(entry.submission.key)
         entry.fail(CommandFailed())
-        return None
 
-    def _answer(self, entries: list[_Entry], decided: Decided) -> None:
-        self._cache.update(decided.calls)
-        self.stats.batches += 1
-        self.stats.commands += len(entries)
+    def _answer(self, entries: Sequence[_Entry], decided: Decided) -> None:
         for entry, result in zip(entries, decided.results, strict=True):
             if isinstance(result, Outcome):
-                if entry.future is not None and not entry.future.done():
-                    entry.future.set_result(result)
+                entry.succeed(result)
                 continue
-            if isinstance(result, CommandFailed):
-                self.stats.raised += 1
-                _log.error("command_raised", **_named(entry.submission), exc_info=result.__cause__)
-            elif isinstance(result, Refusal):
+            if isinstance(result, Refusal):
                 self.stats.refused += 1
+            elif isinstance(result, CommandFailed):
+                self._raised(entry, result.__cause__)
             entry.fail(result)
 
     def _tell(self, decided: Decided) -> None:
         """Tell what is durable, and set the deadlines that follow from it."""
-        steps = [write.step for write in decided.writes]
-        if steps:
-            self._published = steps[-1].position
-            self._bus.publish(steps)
-        now = self._clock.now()
-        for key, due in decided.due.items():
-            if due is None:
-                self._timers.disarm(key)
-            elif due > now or key not in decided.stuck:
-                self._timers.arm(key, due)
-        for key in decided.stuck:
-            if key not in self._timers:
-                self._park(key)
-        for step in steps:
-            self._leases.follow(step.call, now)
-        for lease in decided.joined:
-            self._leases.renew(lease, now)
-        self._alarm.look()
-        for step, source in zip(steps, decided.sources, strict=True):
-            log_change(_log, step, source)
+        if decided.writes:
+            self._bus.publish([write.step for write in decided.writes])
+        self._time.follow(decided)
+        for write, source in zip(decided.writes, decided.sources, strict=True):
+            log_change(write.step, source)
 
-    def _fail(self, entries: Iterable[_Entry], error: EngineError) -> EngineError:
-        """Fail a batch of which nothing is known to be durable; what the clock wanted, it will want again."""
+    def _fail(self, entries: Sequence[_Entry], error: EngineError) -> None:
+        """Fail a batch as a whole. The cache goes with it; what the clock has sent, it sends again."""
         self._cache.clear()
-        again = self._clock.now() + RETRY_AFTER
+        self.stats.failed += len(entries)
+        _log.error("batch_failed", error=type(error).__name__, detail=str(error), commands=len(entries))
         for entry in entries:
-            self.stats.failed += 1
             entry.fail(type(error)())
-            key, command = entry.submission.key, entry.submission.command
-            if isinstance(command, Tick) and key not in self._timers:
-                self._timers.arm(key, again)
-            elif isinstance(command, Lose):
-                self._leases.retry(_lease(key, command), again)
-        self._alarm.look()
-        return error
+        self._time.again(entry.submission for entry in entries)
 
-    async def _learn(self, decided: Decided | None) -> None:
-        """Read in the log whether a batch was committed, and if so tell it. No batch runs before that is known."""
-        if decided is None or not decided.writes:
-            return
-        last = decided.writes[-1].step
-        after = last.position - 1
+    def _raised(self, entry: _Entry, error: BaseException | None) -> None:
+        self.stats.raised += 1
+        log_raised(entry.submission, error)
 
-        def read(snapshot: Snapshot) -> bool:
-            return any(
-                position == last.position and (event.uid, event.seq) == (last.call.uid, last.call.seq)
-                for position, event in snapshot.events(after, 1)
-            )
-
-        while True:
-            try:
-                committed = await self._store.read(read)
-                break
-            except StoreBroken as error:
-                return self._break(error)
-            except StoreError as error:
-                _log.error("log_unreadable", error=str(error))  # noqa: TRY400 -- it is the store's
-                await self._clock.sleep(RETRY_AFTER / SECOND)
-        if committed:
-            self._tell(decided)
-        return None
+    def _leased_calls(self, snapshot: Snapshot) -> list[Call]:
+        """Return the calls in which somebody is who can be lost."""
+        keys = list(snapshot.participant_calls())
+        chunks = (keys[at : at + _CHUNK] for at in range(0, len(keys), _CHUNK))
+        return [
+            placed.call for chunk in chunks for placed in snapshot.calls(chunk) if self._time.has_lease(placed.call)
+        ]

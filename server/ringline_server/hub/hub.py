@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -25,8 +26,12 @@ _SWEEP = 1_000_000
 
 _log = structlog.get_logger(__name__)
 
-PresenceListener = Callable[[str, str, bool], None]
-"""Told the user, the device, and whether its first stream has begun or its last has ended."""
+
+class PresenceListener(Protocol):
+    """Told when a device's first stream has begun, and when its last one has ended."""
+
+    def __call__(self, user_id: str, device_id: str, *, online: bool) -> None:
+        """Take note of it; must not block or raise."""
 
 
 class Hub:
@@ -153,7 +158,7 @@ class Hub:
         devices[device] += 1
         self.online[user] = len(devices)
         if devices[device] == 1 and self.on_presence is not None:
-            self.on_presence(user, device, True)  # noqa: FBT003 -- a listener is called by position
+            self.on_presence(user, device, online=True)
 
     def _depart(self, user: str, device: str) -> None:
         devices = self._devices[user]
@@ -167,7 +172,7 @@ class Hub:
             del self._devices[user]
             del self.online[user]
         if self.on_presence is not None:
-            self.on_presence(user, device, False)  # noqa: FBT003 -- a listener is called by position
+            self.on_presence(user, device, online=False)
 
     # Slow readers.
 

@@ -46,7 +46,7 @@ def decide(call: Call | None, key: tuple[str, str], command: Command, context: C
     try:
         draft, answer = _run(call, key, command, context, now)
         settle(draft)
-        require_bounded(draft.before, draft.call)
+        require_bounded(call, draft.call)
     except Refusal as refusal:
         return refusal
     return draft.decision(answer)

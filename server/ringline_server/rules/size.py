@@ -15,7 +15,7 @@ _MESSAGE = 128
 """Bytes of one member, target, ring or participant beside its texts, at most."""
 
 
-def require_bounded(before: Call, call: Call) -> None:
+def require_bounded(before: Call | None, call: Call) -> None:
     """Refuse a change by which a call would take more than ``MAX_ENCODED_CALL`` bytes.
 
     The estimate is an upper bound. What only shrinks or ends a call is always allowed.
@@ -24,7 +24,7 @@ def require_bounded(before: Call, call: Call) -> None:
     if parts < FEW_PARTS:
         return
     size = encoded_bound(call)
-    if size > MAX_ENCODED_CALL and size > encoded_bound(before):
+    if size > MAX_ENCODED_CALL and (before is None or size > encoded_bound(before)):
         raise invalid_field(
             "type",
             f"the call would take {size} bytes and may take {MAX_ENCODED_CALL}; use fewer members, shorter ids or "

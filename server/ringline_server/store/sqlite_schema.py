@@ -32,7 +32,7 @@ class Migration:
 _META = """
 CREATE TABLE meta (
     -- One row about the file itself. The first four columns are read by older servers: they may never change.
-    one         INTEGER PRIMARY KEY CHECK (one = 1),
+    one         INTEGER PRIMARY KEY CHECK (one = 1), -- always 1: there is one row
     schema      INTEGER NOT NULL, -- number of the last migration that the file went through
     compatible  INTEGER NOT NULL, -- lowest schema that a server must know to use the file
     needs       TEXT NOT NULL,    -- the first release of the server that knows it
@@ -42,14 +42,14 @@ CREATE TABLE meta (
 
 _CALLS = """
 CREATE TABLE calls (
-    -- Every call as it is now. Times are microseconds since 1970 (UTC).
+    -- Every call as it is now. Times are microseconds since 1970 (UTC), here and in every other table.
     uid         TEXT PRIMARY KEY, -- never used twice, unlike type and id
-    type        TEXT NOT NULL,
-    id          TEXT NOT NULL,
+    type        TEXT NOT NULL,    -- `default`, `audio_room` ...
+    id          TEXT NOT NULL,    -- chosen by whoever created it; type:id is its public name
     position    INTEGER NOT NULL, -- of its latest event
     state       TEXT NOT NULL,    -- IDLE, RINGING, ACTIVE or ENDED
-    created_at  INTEGER NOT NULL,
-    updated_at  INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL, -- never changes
+    updated_at  INTEGER NOT NULL, -- when its latest event happened
     starts_at   INTEGER,          -- when it is planned to start; NULL if it is not
     body        TEXT NOT NULL,    -- the whole call as JSON; `custom` in it is base64 of protobuf
     UNIQUE (type, id)
@@ -58,7 +58,7 @@ CREATE TABLE calls (
 _CALL_USERS = """
 CREATE TABLE call_users (
     -- What a call is to each user who has or had to do with it.
-    user_id       TEXT NOT NULL,
+    user_id       TEXT NOT NULL,    -- whose side of the call this is
     uid           TEXT NOT NULL,    -- of the call
     ended         INTEGER NOT NULL, -- 1 if the call is ENDED
     calling_state TEXT NOT NULL,    -- IDLE, RINGING, JOINED or LEFT
@@ -77,22 +77,22 @@ CREATE TABLE events (
     position  INTEGER PRIMARY KEY, -- counts the events of all calls, without a gap
     uid       TEXT NOT NULL,       -- of the call
     seq       INTEGER NOT NULL,    -- counts the events of the call
-    time      INTEGER NOT NULL,    -- microseconds since 1970 (UTC)
+    time      INTEGER NOT NULL,    -- when it happened
     body      TEXT NOT NULL        -- the whole event as JSON
 ) STRICT"""
 
 _REQUESTS = """
 CREATE TABLE requests (
     -- Answers that are kept under a request id, so that a repeated request has one effect.
-    service_id   TEXT NOT NULL, -- acting service; empty if none
-    user_id      TEXT NOT NULL, -- acting user; empty if none
-    request_id   TEXT NOT NULL,
-    method       TEXT NOT NULL, -- name of the RPC
-    fingerprint  BLOB NOT NULL, -- hash of the decoded command
-    type         TEXT NOT NULL, -- of the call
-    id           TEXT NOT NULL, -- of the call
-    answer       TEXT NOT NULL, -- the answer's own fields as JSON
-    expires_at   INTEGER NOT NULL, -- microseconds since 1970 (UTC)
+    service_id   TEXT NOT NULL,    -- acting service; empty if none
+    user_id      TEXT NOT NULL,    -- acting user; empty if none
+    request_id   TEXT NOT NULL,    -- chosen by the client
+    method       TEXT NOT NULL,    -- name of the RPC
+    fingerprint  BLOB NOT NULL,    -- hash of the decoded command
+    type         TEXT NOT NULL,    -- of the call
+    id           TEXT NOT NULL,    -- of the call
+    answer       TEXT NOT NULL,    -- the answer's own fields as JSON
+    expires_at   INTEGER NOT NULL, -- from when on the request id is free again
     PRIMARY KEY (service_id, user_id, request_id)
 ) STRICT, WITHOUT ROWID"""
 
@@ -101,7 +101,7 @@ CREATE TABLE timers (
     -- The earliest deadline of each call that has one.
     type  TEXT NOT NULL,    -- of the call
     id    TEXT NOT NULL,    -- of the call
-    due   INTEGER NOT NULL, -- microseconds since 1970 (UTC)
+    due   INTEGER NOT NULL, -- when the call has to be looked at
     PRIMARY KEY (type, id)
 ) STRICT, WITHOUT ROWID"""
 

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringline_server.rules.call import Call, Cause, Member, Participant, Ring, Target
+from ringline_server.rules.outcome import Answer, AskedTarget, Event
+from ringline_server.rules.settings import SettingsOverride
+from ringline_server.rules.terms import EventType, Gone
+from ringline_server.store.codec import (
+    decode_answer,
+    decode_call,
+    decode_event,
+    encode_answer,
+    encode_call,
+    encode_event,
+)
+
+T = TypeVar("T")
+
+
+def every_field(kind: type[T], **given: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
+    """Return a strategy for a dataclass that fills also the fields that have a default."""
+    return st.builds(kind, **{one.name: given.get(one.name, ...) for one in fields(kind)})  # type: ignore[arg-type]
+
+
+def few(values: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...]]:
+    return st.lists(values, max_size=2).map(tuple)
+
+
+TARGETS = every_field(Target)
+PARTICIPANTS = every_field(Participant)
+RINGS = every_field(Ring, targets=few(TARGETS))
+MEMBERS = few(every_field(Member)).map(lambda members: {one.user_id: one for one in members})
+CALLS = every_field(
+    Call,
+    members=MEMBERS,
+    gone=st.dictionaries(st.text(), st.sampled_from(Gone), max_size=2),
+    rings=few(RINGS),
+    participants=few(PARTICIPANTS),
+    settings=every_field(SettingsOverride),
+    cause=every_field(Cause),
+)
+ANSWERS = every_field(
+    Answer,
+    targets=few(every_field(AskedTarget, target=st.none() | TARGETS)),
+    participant=st.none() | PARTICIPANTS,
+)
+
+
+EVENTS = every_field(Event)
+
+encoded = pytest.mark.parametrize(
+    ("encode", "decode", "values"),
+    [
+        pytest.param(encode_call, decode_call, CALLS, id="call"),
+        pytest.param(encode_event, decode_event, EVENTS, id="event"),
+        pytest.param(encode_answer, decode_answer, ANSWERS, id="answer"),
+    ],
+)
+
+
+@encoded
+def test_what_is_decoded_is_what_was_encoded_with_its_order_and_types(
+    encode: Callable[[Any], str], decode: Callable[[str], Any], values: st.SearchStrategy[Any]
+) -> None:
+    @settings(max_examples=50)
+    @given(values)
+    def check(value: object) -> None:
+        decoded = decode(encode(value))
+        assert decoded == value
+        assert repr(decoded) == repr(value)
+
+    check()
+
+
+@encoded
+def test_keys_that_are_not_known_are_skipped(
+    encode: Callable[[Any], str], decode: Callable[[str], Any], values: st.SearchStrategy[Any]
+) -> None:
+    @settings(max_examples=10)
+    @given(values)
+    def check(value: object) -> None:
+        assert decode(json.dumps(_with_more(json.loads(encode(value))))) == value
+
+    check()
+
+
+def test_what_has_its_default_is_left_out() -> None:
+    ann = Member("ann", "call_member", b"", 5, 5)
+    call = Call("default", "standup", "u1", "ann", 5, 5, members={"ann": ann}, revision=1, seq=1)
+    assert encode_call(call) == (
+        '{"type":"default","id":"standup","uid":"u1","created_by_id":"ann","created_at":5,"updated_at":5,'
+        '"revision":1,"seq":1,"members":{"ann":{"created_at":5}}}'
+    )
+    assert encode_answer(Answer()) == "{}"
+    event = Event(1, EventType.CALL_CREATED, 5, "default:standup", "u1", 1, 1)
+    assert encode_event(event) == (
+        '{"seq":1,"type":"CALL_CREATED","time":5,"cid":"default:standup","uid":"u1","session":1,"revision":1}'
+    )
+
+
+def test_a_value_that_is_not_known_raises() -> None:
+    with pytest.raises(KeyError):
+        decode_event('{"seq":1,"type":"CALL_TELEPORTED","time":5,"cid":"a:b","uid":"u","session":1,"revision":1}')
+
+
+def _with_more(value: Any, key: str = "") -> Any:  # noqa: ANN401 -- any JSON
+    """Return the JSON with another key in every object, except in those whose keys are users."""
+    if isinstance(value, list):
+        return [_with_more(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    more = {name: _with_more(one, name if key not in ("members", "gone") else "") for name, one in value.items()}
+    return more if key in ("members", "gone") else {**more, "later": [1]}
