@@ -85,7 +85,7 @@ async def test_W7_leaving_the_block_stops_in_good_order(tmp_path: Path) -> None:
         assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
         assert [message.WhichOneof("event") async for message in messages] == ["going_away"]
         assert await watch.code() is grpc.StatusCode.OK
-    await channel.close()
+    await channel.close(None)
 
 
 async def test_a_stop_takes_no_longer_than_its_streams_even_if_the_grace_is_long(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_stop_takes_no_longer_than_its_streams_even_if_the_grace_is_long
             await health.read()
             watch = CallServiceStub(channel).WatchCalls(pb.WatchCallsRequest(), metadata=MYSELF)
             await watch.read()
-        await channel.close()
+        await channel.close(None)
 
 
 async def test_what_was_opened_is_closed_again_when_the_start_fails(tmp_path: Path) -> None:

@@ -61,10 +61,9 @@ async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Pa
         assert server.process.stderr is not None
         pasted: dict[str, str] = {}
         async with asyncio.timeout(20):
-            while len(pasted) < 2:
-                line = (await server.process.stderr.readline()).decode().strip()
-                if line.startswith("buf curl"):
-                    pasted[line.rpartition("/")[2]] = line.replace("buf", buf, 1)
+            while len(pasted) < 2 and (printed := (await server.process.stderr.readline()).decode().strip(" ")):
+                if printed.startswith("buf curl"):
+                    pasted[printed.strip().rpartition("/")[2]] = printed.replace("buf", buf, 1)
         watch = await asyncio.create_subprocess_shell("exec " + pasted["WatchCalls"], stdout=asyncio.subprocess.PIPE)
         assert watch.stdout is not None
         call = await asyncio.create_subprocess_shell(pasted["GetOrCreateCall"], stdout=asyncio.subprocess.PIPE)
@@ -72,8 +71,9 @@ async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Pa
         assert json.loads(out)["created"] is True
         seen = b""
         async with asyncio.timeout(20):
-            while b"test-outgoing-call" not in seen:
-                seen += await watch.stdout.readline()
+            while b"test-outgoing-call" not in seen and (line := await watch.stdout.readline()):
+                seen += line
+        assert b"test-outgoing-call" in seen
         watch.kill()
         await watch.wait()
 

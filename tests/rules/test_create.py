@@ -421,19 +421,29 @@ def test_C10_a_call_that_stopped_by_itself_can_ring_again(again: Callable[[World
 
 def test_C10_started_at_is_when_the_first_participant_of_the_session_came_in() -> None:
     w = rung("ann", "bob", "eve")
-    assert w.call.started_at is None
     w.advance(5)
     w.join("bob")
     first = w.now
     w.advance(5)
     w.join("eve")
     assert w.call.started_at == first
-    assert (w.state, w.call.started_at) == ("RINGING", None)
+    w.leave("bob")
     w.leave("eve")
     assert w.state == "ENDED"
     assert w.call.started_at == first
-    w.ring("ann")
+
+
+def test_C10_a_session_in_which_nobody_came_in_yet_has_not_started() -> None:
+    w = rung("ann", "bob")
     assert w.call.started_at is None
+
+
+def test_C10_the_next_session_starts_when_its_first_participant_comes_in() -> None:
+    w = talking("ann", "bob")
+    w.leave("bob")
+    w.ring("ann")
+    unstarted = w.call
+    assert unstarted.started_at is None
     w.advance(5)
     w.join("ann")
     assert w.call.started_at == w.now

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from ringline_server.rules.call import Call, Ring, Target
+from ringline_server.rules.call import Call, Ring, Role, Target
 from ringline_server.rules.commands import (
     Cancel,
     Command,
@@ -76,19 +77,27 @@ Step = Act | Wait | Loss
 # Every ring id in a step is one of these until it is replaced by that of the call.
 LATEST, OLDER, FIRST = "latest", "older", "first"
 
-users = st.sampled_from(USERS)
+T = TypeVar("T")
+
+
+def often(*choices: tuple[int, st.SearchStrategy[T]]) -> st.SearchStrategy[T]:
+    """Return one of the strategies, each as often as its weight says."""
+    weighted = [strategy for weight, strategy in choices for _ in range(weight)]
+    return st.sampled_from(weighted).flatmap(lambda strategy: strategy)
+
+
+users = st.sampled_from((*MEMBERS, *MEMBERS, *USERS))
 some_users = st.lists(users, unique=True, max_size=4).map(tuple)
-members = st.sampled_from(MEMBERS)
-ring_ids = st.sampled_from(["", "", LATEST, LATEST, OLDER, FIRST])
+ring_ids = st.sampled_from(["", "", "", LATEST, LATEST, OLDER, FIRST])
 flags = st.booleans()
-durations = st.sampled_from([5 * SECOND, 30 * SECOND])
+durations = st.sampled_from([5 * SECOND, 30 * SECOND, 60 * SECOND])
 
 
 @st.composite
 def member_changes(draw: st.DrawFn) -> UpdateMembers:
     removed = draw(st.lists(users, unique=True, max_size=2))
     given_ = draw(st.lists(users, unique=True, max_size=3))
-    role = draw(st.sampled_from([None, "host", "call_member"]))
+    role: Role | None = draw(st.sampled_from([None, "host", "call_member"]))
     upsert = tuple(MemberInput(user, role=role) for user in given_ if user not in removed)
     return UpdateMembers(upsert, tuple(removed), ring=draw(flags))
 
@@ -107,28 +116,25 @@ settings_changes = st.one_of(
     st.builds(lambda custom: Update(frozenset({"custom"}), custom=custom), st.sampled_from([b"", b"x"])),
 )
 
-commands: st.SearchStrategy[Command] = st.one_of(
-    st.builds(
-        lambda asked, ring, notify: GetOrCreate(inputs(asked), ring=ring, notify=notify), some_users, flags, flags
-    ),
-    st.builds(Get, ring=flags, notify=flags),
-    st.builds(RingMembers, some_users),
-    st.builds(RingMembers, some_users),
-    st.builds(Join, ring_ids, st.sampled_from(JoinMode)),
-    st.builds(Join, ring_ids, st.sampled_from(JoinMode)),
-    st.builds(Reject, ring_ids, st.sampled_from(["", "busy", "timeout", "no"])),
-    st.builds(Cancel, ring_ids),
-    st.builds(Leave),
-    st.builds(Leave),
-    member_changes(),
-    settings_changes,
-    st.just(Tick()),
+commands: st.SearchStrategy[Command] = often(
+    (2, st.builds(lambda asked, ring: GetOrCreate(inputs(asked), ring=ring), some_users, flags)),
+    (1, st.builds(Get, ring=flags, notify=flags)),
+    (8, st.builds(RingMembers, some_users)),
+    (2, st.just(RingMembers())),
+    (12, st.builds(Join, ring_ids, st.sampled_from(JoinMode))),
+    (6, st.builds(Reject, ring_ids, st.sampled_from(["", "busy", "timeout", "no"]))),
+    (3, st.builds(Cancel, ring_ids)),
+    (6, st.just(Leave())),
+    (4, member_changes()),
+    (3, settings_changes),
+    (1, st.just(Tick())),
 )
 acts = st.builds(Act, users, st.sampled_from(DEVICES), commands)
-rare = st.builds(Act, users, st.sampled_from(DEVICES), st.just(End()))
-waits = st.builds(Wait, st.sampled_from([0.0, 1.0, 5.0, 29.0, 30.0, 100.0]), flags)
+ends = st.builds(Act, users, st.just(""), st.just(End()))
+waits = st.builds(Wait, st.sampled_from([0.0, 1.0, 1.0, 1.0, 5.0, 30.0, 100.0]), flags)
 losses = st.builds(Loss, st.integers(0, 2))
-steps = st.lists(st.one_of(acts, acts, acts, acts, waits, waits, losses, st.one_of(acts, acts, rare)), max_size=50)
+step: st.SearchStrategy[Step] = often((80, acts), (12, waits), (4, losses), (1, ends))
+steps = st.integers(0, 80).flatmap(lambda count: st.lists(step, min_size=count, max_size=count))
 
 worlds = st.builds(
     World,
@@ -237,7 +243,10 @@ def check_revision(before: Call | None, decision: Decision, now: int) -> None:
     assert [event.seq for event in decision.events] == list(range(seq + 1, call.seq + 1))
     for event in decision.events:
         assert (event.revision, event.time, event.cid, event.uid) == (call.revision, now, call.cid, call.uid)
-        assert event.session == call.session
+    # What a step does before it starts the next session, such as adding whom it then rings, is still of the last.
+    sessions = [event.session for event in decision.events]
+    assert sessions == sorted(sessions)
+    assert sessions[-1] == call.session
     assert call.cause.type in {event.type for event in decision.events}
 
 

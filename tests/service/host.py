@@ -16,7 +16,7 @@ from grpc import aio
 from ringline_server.app import RunningServer, running_server
 from ringline_server.config import Address, Settings
 from tests.clock import FakeClock
-from tests.service.phone import PATIENCE, Phone, channel_to
+from tests.service.phone import PATIENCE, Phone, channel_to, refused
 
 TICK = 0.01
 
@@ -47,7 +47,7 @@ class Phones:
         channel = self._shared
         if own_connection:
             channel = aio.insecure_channel(self.address, options=[("grpc.use_local_subchannel_pool", 1)])
-            self._connections.push_async_callback(channel.close)
+            self._connections.push_async_callback(channel.close, None)
         phone = Phone(channel, user, device, role=role, teams=teams)
         self._phones.append(phone)
         return phone
@@ -85,8 +85,12 @@ class Server(Phones):
         await self.start()
 
     async def advance(self, seconds: float) -> None:
-        """Let the server's clock go on."""
+        """Let the server's clock go on, and wait until it has decided what is due by then."""
         await self.clock.advance(seconds)
+        if self.running is not None:
+            # What is due is decided in turn with requests, and may have set a deadline that has passed too.
+            for _ in range(3):
+                await refused(self.phone(role="service").get("no-such-call"))
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something holds within the server."""

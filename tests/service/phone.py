@@ -21,6 +21,7 @@ from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 from grpc import aio
+
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
@@ -54,7 +55,8 @@ class Refused:
 
 def explain(error: aio.AioRpcError) -> Refused:
     """Return what an error says, having checked that its details are as X4 promises."""
-    raw = dict(error.trailing_metadata() or ()).get("grpc-status-details-bin")
+    trailers: Any = error.trailing_metadata() or ()
+    raw = dict(trailers).get("grpc-status-details-bin")
     message = error.details() or ""
     if raw is None:
         return Refused(error.code(), message)
@@ -311,6 +313,7 @@ class Phone:
         self.channel = channel
         self.metadata = identity(user, device, role=role, teams=teams)
         self.stub = CallServiceStub(channel)
+        self.options: dict[str, Any] = {"metadata": self.metadata, "timeout": PATIENCE}
         self.screens: list[Screen] = []
 
     async def create(self, name: str, *members: str, **fields: Any) -> pb.GetOrCreateCallResponse:  # noqa: ANN401
@@ -318,51 +321,55 @@ class Phone:
         data = fields.pop("data", None) or pb.CallData()
         if not data.members:
             data.members.extend(pb.MemberInput(user_id=user) for user in dict.fromkeys((self.user, *members)))
-        return await self.call("GetOrCreateCall", named(pb.GetOrCreateCallRequest(data=data, **fields), name))
+        return await self.stub.GetOrCreateCall(
+            named(pb.GetOrCreateCallRequest(data=data, **fields), name), **self.options
+        )
 
     async def get(self, name: str, **fields: Any) -> pb.GetCallResponse:  # noqa: ANN401
-        return await self.call("GetCall", named(pb.GetCallRequest(**fields), name))
+        return await self.stub.GetCall(named(pb.GetCallRequest(**fields), name), **self.options)
 
     async def list(self, **fields: Any) -> pb.ListCallsResponse:  # noqa: ANN401
-        return await self.call("ListCalls", pb.ListCallsRequest(**fields))
+        return await self.stub.ListCalls(pb.ListCallsRequest(**fields), **self.options)
 
     async def update(self, name: str, **fields: Any) -> pb.UpdateCallResponse:  # noqa: ANN401
-        return await self.call("UpdateCall", named(pb.UpdateCallRequest(**fields), name))
+        return await self.stub.UpdateCall(named(pb.UpdateCallRequest(**fields), name), **self.options)
 
     async def add(self, name: str, *users: str, **fields: Any) -> pb.UpdateCallMembersResponse:  # noqa: ANN401
         upsert = [pb.MemberInput(user_id=user) for user in users]
-        return await self.call(
-            "UpdateCallMembers", named(pb.UpdateCallMembersRequest(upsert_members=upsert, **fields), name)
+        return await self.stub.UpdateCallMembers(
+            named(pb.UpdateCallMembersRequest(upsert_members=upsert, **fields), name), **self.options
         )
 
     async def remove(self, name: str, *users: str) -> pb.UpdateCallMembersResponse:
-        return await self.call("UpdateCallMembers", named(pb.UpdateCallMembersRequest(remove_user_ids=users), name))
+        return await self.stub.UpdateCallMembers(
+            named(pb.UpdateCallMembersRequest(remove_user_ids=users), name), **self.options
+        )
 
     async def ring(self, name: str, *users: str, **fields: Any) -> pb.RingCallResponse:  # noqa: ANN401
-        return await self.call("RingCall", named(pb.RingCallRequest(user_ids=users, **fields), name))
+        return await self.stub.RingCall(named(pb.RingCallRequest(user_ids=users, **fields), name), **self.options)
 
     async def join(self, name: str, **fields: Any) -> pb.JoinCallResponse:  # noqa: ANN401
-        return await self.call("JoinCall", named(pb.JoinCallRequest(**fields), name))
+        return await self.stub.JoinCall(named(pb.JoinCallRequest(**fields), name), **self.options)
 
     async def reject(self, name: str, **fields: Any) -> pb.RejectCallResponse:  # noqa: ANN401
-        return await self.call("RejectCall", named(pb.RejectCallRequest(**fields), name))
+        return await self.stub.RejectCall(named(pb.RejectCallRequest(**fields), name), **self.options)
 
     async def cancel(self, name: str, **fields: Any) -> pb.CancelCallResponse:  # noqa: ANN401
-        return await self.call("CancelCall", named(pb.CancelCallRequest(**fields), name))
+        return await self.stub.CancelCall(named(pb.CancelCallRequest(**fields), name), **self.options)
 
     async def leave(self, name: str, **fields: Any) -> pb.LeaveCallResponse:  # noqa: ANN401
-        return await self.call("LeaveCall", named(pb.LeaveCallRequest(**fields), name))
+        return await self.stub.LeaveCall(named(pb.LeaveCallRequest(**fields), name), **self.options)
 
     async def end(self, name: str, **fields: Any) -> pb.EndCallResponse:  # noqa: ANN401
-        return await self.call("EndCall", named(pb.EndCallRequest(**fields), name))
+        return await self.stub.EndCall(named(pb.EndCallRequest(**fields), name), **self.options)
 
     async def call_events(self, name: str) -> Sequence[calls.CallEvent]:
         """Return all events of a call, page after page."""
         events: list[calls.CallEvent] = []
         token = ""
         while True:
-            page = await self.call(
-                "ListCallEvents", named(pb.ListCallEventsRequest(page_size=100, page_token=token), name)
+            page = await self.stub.ListCallEvents(
+                named(pb.ListCallEventsRequest(page_size=100, page_token=token), name), **self.options
             )
             events.extend(page.events)
             token = page.next_page_token
@@ -370,11 +377,9 @@ class Phone:
                 return events
 
     async def events(self, after_token: str = "", page_size: int = 100) -> pb.ListEventsResponse:
-        return await self.call("ListEvents", pb.ListEventsRequest(after_token=after_token, page_size=page_size))
-
-    async def call(self, rpc: str, request: Message, **options: Any) -> Any:  # noqa: ANN401 -- as the RPC answers
-        """Call a unary RPC by its name."""
-        return await getattr(self.stub, rpc)(request, metadata=self.metadata, timeout=PATIENCE, **options)
+        return await self.stub.ListEvents(
+            pb.ListEventsRequest(after_token=after_token, page_size=page_size), **self.options
+        )
 
     def open_watch(
         self, picture: Picture | None = None, *, keep: bool = True, request: pb.WatchCallsRequest | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
-
 from tests.service.host import Server
 from tests.service.phone import Phone, refused
 

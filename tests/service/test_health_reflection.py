@@ -11,8 +11,8 @@ from google.protobuf.message import Message
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2
-from ringline.v1 import call_service_pb2 as pb
 
+from ringline.v1 import call_service_pb2 as pb
 from tests.service.host import Process, Server
 from tests.service.phone import PATIENCE, Phone, refused
 
@@ -136,9 +136,7 @@ async def test_reflection_shows_the_contract_with_its_comments(phone: Phone, ver
 
     files = [FileDescriptorProto.FromString(raw) for raw in answer.file_descriptor_response.file_descriptor_proto]
     (file,) = [file for file in files if file.name == "ringline/v1/call_service.proto"]
-    comments = {
-        tuple(location.path): location.leading_comments for location in file.source_code_info.location
-    }
+    comments = {tuple(location.path): location.leading_comments for location in file.source_code_info.location}
     methods = [method.name for method in file.service[0].method]
     assert "GetOrCreateCall creates the call" in comments[6, 0, 2, methods.index("GetOrCreateCall")]
     assert answer.original_request == request

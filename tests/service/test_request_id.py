@@ -6,8 +6,8 @@ import asyncio
 
 import grpc
 import pytest
-from ringline.v1 import call_pb2 as calls
 
+from ringline.v1 import call_pb2 as calls
 from tests.service.host import Server
 from tests.service.phone import Phone, refused
 

@@ -6,9 +6,9 @@ import asyncio
 
 import grpc
 import pytest
+
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
-
 from tests.service.host import Server
 from tests.service.phone import ADDED, REMOVED, UPDATED, Phone, refused
 
@@ -289,9 +289,7 @@ async def test_J2_J3_the_call_stops_only_when_every_callee_has_refused(server: S
     assert [item.call.cid for item in (await bob.list(missed=True)).items] == [CID], "T8: busy leaves a missed call"
 
 
-async def test_J1_my_friends_other_device_sees_declined_elsewhere(
-    server: Server, myself: Phone, friend: Phone
-) -> None:
+async def test_J1_my_friends_other_device_sees_declined_elsewhere(server: Server, myself: Phone, friend: Phone) -> None:
     on_tablet = await server.phone("my friend", "tablet").watch()
     await myself.create(CALL, "my friend", ring=True)
 
@@ -599,9 +597,7 @@ async def test_M1_members_are_added_and_rung_in_one_step(server: Server, myself:
 # The same sample, as often as one likes.
 
 
-async def test_C10_the_same_sample_runs_again_after_a_refusal_in_the_next_session(
-    myself: Phone, friend: Phone
-) -> None:
+async def test_C10_the_same_sample_runs_again_after_a_refusal_in_the_next_session(myself: Phone, friend: Phone) -> None:
     theirs = await friend.watch()
     first = await myself.create(CALL, "my friend", ring=True)
     await friend.reject(CALL)

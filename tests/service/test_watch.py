@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 import grpc
 import pytest
+
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
-
 from tests.service.host import Server
-from tests.service.phone import ADDED, REMOVED, UPDATED, Phone, refused
+from tests.service.phone import ADDED, REMOVED, UPDATED, Phone, Screen, refused
 
 RINGING, JOINED = calls.CALLING_STATE_RINGING, calls.CALLING_STATE_JOINED
 LEFT, IDLE = calls.CALLING_STATE_LEFT, calls.CALLING_STATE_IDLE
@@ -88,9 +90,7 @@ async def test_W2_no_gap_and_no_duplicate_while_calls_come_and_go(ann: Phone, bo
 async def test_W9_the_thousand_and_first_call_is_too_many(server: Server, bob: Phone) -> None:
     backend = server.phone("ann", role="service")
     for hundred in range(10):
-        await asyncio.gather(
-            *(backend.create(f"call-{hundred}-{number}", "bob", ring=True) for number in range(100))
-        )
+        await asyncio.gather(*(backend.create(f"call-{hundred}-{number}", "bob", ring=True) for number in range(100)))
     assert len(await bob.snapshot()) == 1000
     await backend.create("one-more", "bob", ring=True)
 
@@ -117,7 +117,7 @@ async def test_W1_each_calling_state_has_its_calls(ann: Phone, bob: Phone) -> No
     await ann.create("over", "bob", ring=True)
     await bob.reject("over")
 
-    async def names(*states: calls.CallingState) -> set[str]:
+    async def names(*states: calls.CallingState.ValueType) -> set[str]:
         return {one.call.id for one in (await bob.snapshot(calling_states=states)).values()}
 
     assert await names() == {"ringing"}
@@ -218,11 +218,11 @@ async def test_W3_an_unclaimed_participation_is_ACCEPTED_on_all_devices(server: 
 
 async def test_W3_live_and_resumed_streams_agree_why_it_stopped(server: Server, ann: Phone, bob: Phone) -> None:
     tablet = server.phone("bob", "tablet")
-    stories = {
-        "accepted": lambda name: bob.join(name),
-        "rejected": lambda name: bob.reject(name),
-        "cancelled": lambda name: ann.cancel(name),
-        "ended": lambda name: ann.end(name),
+    stories: dict[str, Callable[[str], Awaitable[object]]] = {
+        "accepted": bob.join,
+        "rejected": bob.reject,
+        "cancelled": ann.cancel,
+        "ended": ann.end,
         "removed": lambda name: ann.remove(name, "bob"),
     }
     for name in stories:
@@ -239,6 +239,7 @@ async def test_W3_live_and_resumed_streams_agree_why_it_stopped(server: Server, 
     for screen in live:
         await screen.until(lambda one: not one.shown)
 
+    told_live: dict[str, calls.StopReason.ValueType] = {}
     for phone, screen, token in zip((ann, bob, tablet), live, tokens, strict=True):
         resumed = await phone.watch(resume_token=token)
         assert resumed.messages[-1].snapshot_complete.resumed
@@ -322,11 +323,15 @@ async def test_W5_a_heartbeat_comes_at_the_asked_interval_with_time_and_token(se
 
     for beat in range(1, 4):
         await server.advance(5)
-        await often.until(lambda one, n=beat: sum(message.HasField("heartbeat") for message in one.messages) == n)
+        await often.until(partial(has_beaten, beat))
         assert often.messages[-1].server_time.ToMicroseconds() == server.clock.now()
         assert often.messages[-1].resume_token
 
-    await usual.until(lambda one: sum(message.HasField("heartbeat") for message in one.messages) == 1)
+    await usual.until(partial(has_beaten, 1))
+
+
+def has_beaten(times: int, screen: Screen) -> bool:
+    return sum(message.HasField("heartbeat") for message in screen.messages) == times
 
 
 async def test_N1_N3_a_notification_comes_whatever_the_filter_and_is_not_replayed(ann: Phone, bob: Phone) -> None:

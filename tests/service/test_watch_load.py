@@ -8,9 +8,9 @@ import tracemalloc
 import grpc
 import pytest
 from grpc import aio
+
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
-
 from tests.service.host import Server
 from tests.service.phone import PATIENCE, UPDATED, Phone, Picture, explain
 
@@ -120,7 +120,8 @@ async def test_W6_a_reader_that_goes_on_in_time_is_not_cut(server: Server) -> No
     stopped = StoppedReader(bob)
     await stopped.read_snapshot()
     for number in range(100):
-        last = await ann.update("standup", custom={"n": number, "filler": "x" * 12_000})
+        await ann.update("standup", custom={"n": number, "filler": "x" * 12_000})
+    last = await ann.get("standup")
     await server.advance(29)
 
     while stopped.picture.shown["default:standup"].call != last.call:

@@ -6,9 +6,9 @@ import asyncio
 
 import grpc
 import pytest
+
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
-
 from tests.service.host import Server
 from tests.service.phone import ADDED, REMOVED, UPDATED, Phone, refused
 
@@ -55,7 +55,7 @@ async def test_W10_a_service_watches_by_call_state(ann: Phone, bob: Phone, backe
     await ann.create("over", "bob", ring=True)
     await bob.reject("over")
 
-    async def names(*states: calls.CallState) -> set[str]:
+    async def names(*states: calls.CallState.ValueType) -> set[str]:
         return {one.call.id for one in (await backend.snapshot(call_states=states)).values()}
 
     assert await names(calls.CALL_STATE_ENDED) == {"over"}
@@ -151,7 +151,7 @@ async def test_W10_ListEvents_gives_every_event_of_every_call_in_order_and_lossl
         told = await ann.call_events(f"call-{number}")
         assert [event for event in collected if event.cid == f"default:call-{number}"] == list(told)
         assert [event.seq for event in told] == list(range(1, len(told) + 1))
-    everything = []
+    everything: list[calls.CallEvent] = []
     again = ""
     while (page := await backend.events(again, 100)).events:
         everything += page.events
@@ -209,7 +209,7 @@ async def test_P4_a_service_as_itself_reads_updates_notifies_and_ends_but_nothin
     events = await backend.call_events("standup")
     assert {event.acting_service_id for event in events if not event.actor_user_id} == {"development"}
     for attempt in (
-        backend.call("GetOrCreateCall", pb.GetOrCreateCallRequest(type="default", id="new")),
+        backend.stub.GetOrCreateCall(pb.GetOrCreateCallRequest(type="default", id="new"), **backend.options),
         backend.ring("standup"),
         backend.get("standup", ring=True),
         backend.join("standup"),

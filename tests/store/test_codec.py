@@ -70,7 +70,7 @@ encoded = pytest.mark.parametrize(
 def test_what_is_decoded_is_what_was_encoded_with_its_order_and_types(
     encode: Callable[[Any], str], decode: Callable[[str], Any], values: st.SearchStrategy[Any]
 ) -> None:
-    @settings(max_examples=50)
+    @settings(max_examples=200)
     @given(values)
     def check(value: object) -> None:
         decoded = decode(encode(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ringline_server.api.errors import fail, moment
 from ringline_server.api.identity import Identity
@@ -32,11 +32,11 @@ def list_call_events_rpc(store: Store, identity: Identity, call_types: CallTypes
         note(cid=f"{type_}:{id_}")
         viewer = Context(actor, call_types[type_])
         uid, events = await store.read(lambda snapshot: _call_events(snapshot, request, viewer, store.epoch))
-        shown, more = _page(events, request.page_size)
-        body = b"".join([field for _, field in shown])
-        if not more:
-            return body
-        return body + text_field(2, make_token(shown[-1][0].seq, *_timeline(store.epoch, actor, uid)))
+        page = _page(events, request.page_size)
+        if len(page) == len(events):
+            return b"".join(page)
+        token = make_token(events[len(page) - 1].seq, *_timeline(store.epoch, actor, uid))
+        return b"".join(page) + text_field(2, token)
 
     return handle
 
@@ -60,10 +60,10 @@ def list_events_rpc(store: Store, identity: Identity) -> Unary:
             if after is None:
                 raise bad_token("after_token")
         reached, rows = await store.read(lambda snapshot: _events(snapshot, after, page_size))
-        shown, more = _page([event for _, event in rows], page_size)
-        if shown:
-            reached = rows[len(shown) - 1][0]
-        return b"".join([field for _, field in shown]) + text_field(2, make_token(reached, "events", store.epoch))
+        page = _page([event for _, event in rows], page_size)
+        if page:
+            reached = rows[len(page) - 1][0]
+        return b"".join(page) + text_field(2, make_token(reached, "events", store.epoch))
 
     return handle
 
@@ -104,14 +104,14 @@ def _events(snapshot: Snapshot, after: int | None, limit: int) -> tuple[int, lis
     return after, snapshot.events(after, limit)
 
 
-def _page(events: Iterable[Event], limit: int) -> tuple[list[tuple[Event, bytes]], bool]:
-    """Return the events that fit into one page, each as a field of the answer, and whether there are more."""
-    shown: list[tuple[Event, bytes]] = []
+def _page(events: Sequence[Event], limit: int) -> list[bytes]:
+    """Return the events that fit into one page, as fields of the answer: at least one, if there is one."""
+    page: list[bytes] = []
     size = 0
-    for event in events:
+    for event in events[:limit]:
         field = message_field(1, event_bytes(event))
         size += len(field)
-        if shown and (len(shown) == limit or size > MAX_PAGE_BYTES):
-            return shown, True
-        shown.append((event, field))
-    return shown, False
+        if page and size > MAX_PAGE_BYTES:
+            break
+        page.append(field)
+    return page

@@ -41,7 +41,7 @@ def list_calls_rpc(store: Store, identity: Identity, encoder: CallEncoder, call_
         actor = identity.identify(context)
         note_actor(actor)
         query, token = list_calls_request(data, actor, call_types)
-        known_by = (store.epoch, viewer_name(actor), _fingerprint(query))
+        known_by = ("calls", viewer_name(actor), _fingerprint(query))
         if token:
             after = read_token(token, *known_by)
             if after is None:

@@ -46,13 +46,14 @@ def unary(rpc: Unary, *, default_timeout: float = DEFAULT_TIMEOUT, quiet: bool =
     async def surrounded(context: RequestContext, request: bytes) -> bytes:
         with _told(context, quiet=quiet):
             limit = default_timeout if context.timeout is None else context.timeout
-            async with asyncio.timeout(limit) as timeout:
-                try:
+            timeout = asyncio.timeout(limit)
+            try:
+                async with timeout:
                     return await rpc(context, request)
-                except asyncio.CancelledError:
-                    if timeout.expired():
-                        raise deadline_exceeded() from None
+            except TimeoutError:
+                if not timeout.expired():
                     raise
+                raise deadline_exceeded() from None
 
     return surrounded
 
@@ -79,7 +80,7 @@ def _told(context: RequestContext, *, quiet: bool) -> Iterator[None]:
     except asyncio.CancelledError:
         code = "CANCELLED"
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 -- whatever it is, its text must not leave the server
         answer = _rpc_error(error, context)
         code, reason = answer.code.name, answer.reason if isinstance(answer, ApiError) else ""
         raise answer from None

@@ -34,8 +34,8 @@ def parse(kind: type[M], data: bytes) -> M:
     except DecodeError:
         name = kind.DESCRIPTOR.full_name
         allowed = (
-            f"must be the bytes of a {name}, every string in UTF-8, and custom at most 8 objects or lists deep: beyond "
-            "100 messages deep nothing can be read"
+            f"must be the bytes of a {name}, with every string in UTF-8 and nothing more than 100 messages deep "
+            "(custom may be 8 objects or lists deep)"
         )
         raise invalid_fields([("request", allowed)]) from None
 

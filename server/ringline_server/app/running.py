@@ -7,8 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from ringline_server.api.encode import CallEncoder
 from ringline_server.api.health import HealthState
+from ringline_server.api.identity import DevelopmentIdentity
+from ringline_server.api.port import Rpcs
 from ringline_server.api.rpcs import build_rpcs
+from ringline_server.api.watch import WatchHandler
 from ringline_server.clock import Clock, SystemClock
 from ringline_server.config import Settings
 from ringline_server.engine.engine import Engine
@@ -75,7 +79,7 @@ async def running_server(
         except (StoreError, EngineError) as error:
             raise StartError(f"cannot decide what is overdue, {type(error).__name__}: {error}") from error
         health = HealthState()
-        wire = GrpcioWire(build_rpcs(), settings.listen.host, settings.listen.port)
+        wire = GrpcioWire(_rpcs(settings, clock, store, hub, engine, health), *settings.listen)
         try:
             port = await wire.start()
         except ListenError as error:
@@ -83,5 +87,22 @@ async def running_server(
         stack.push_async_callback(wire.stop, settings.drain_grace)
         stack.callback(hub.going_away)
         stack.callback(health.stop)
-        health.start()
+        health.set_serving(True)
         yield RunningServer(port, settings, clock, store, hub, engine, health, wire)
+
+
+def _rpcs(settings: Settings, clock: Clock, store: Store, hub: Hub, engine: Engine, health: HealthState) -> Rpcs:
+    # Until there are tokens; Settings refuses an address on which this would be a trap.
+    identity = DevelopmentIdentity()
+    call_types = settings.call_types
+    encoder = CallEncoder(call_types)
+    watch = WatchHandler(hub=hub, store=store, clock=clock, identity=identity, encoder=encoder, call_types=call_types)
+    return build_rpcs(
+        engine=engine,
+        store=store,
+        encoder=encoder,
+        identity=identity,
+        call_types=call_types,
+        health=health,
+        watch=watch,
+    )

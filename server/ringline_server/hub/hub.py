@@ -17,7 +17,7 @@ from ringline_server.hub.snapshot import Sight
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.call import Call
 from ringline_server.rules.context import Actor, CallType
-from ringline_server.store.port import Snapshot, Step, Store
+from ringline_server.store.port import Step, Store
 
 MAX_STALL = 30_000_000
 """A stream whose reader takes no message for this long is cut (W6)."""
@@ -58,7 +58,7 @@ class Hub:
 
     async def start(self) -> None:
         """Begin at the store's present position. To be called before the engine starts."""
-        self._position = await self._store.read(Snapshot.head)
+        self._position = await self._store.read(lambda snapshot: snapshot.head())
         self._alarms_task = asyncio.create_task(self._alarms.run(), name="hub alarms")
         self._sweep()
 

@@ -26,7 +26,7 @@ _FREE: Grants = {**_CLOSED, "call_member": _HOST}
 _LASTING = Settings(end_when_empty=False, drop_when_alone=False)
 """A room that is there whether or not somebody is in it."""
 
-BUILTIN_TYPES: Mapping[str, CallType] = {
+BUILT_IN: Mapping[str, CallType] = {
     one.name: one
     for one in (
         CallType("default", Settings(), _CLOSED),

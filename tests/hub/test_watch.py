@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from ringline_server.hub import watch as watch_module
+from ringline_server.hub.filter import Filter
+from ringline_server.hub.message import (
+    Change,
+    GoingAway,
+    Heartbeat,
+    Kind,
+    Notified,
+    Reset,
+    SnapshotComplete,
+    TooSlow,
+)
+from ringline_server.hub.token import ResetReason
+from ringline_server.rules.commands import Get, Join, Leave, Reject, Update, UpdateMembers
+from ringline_server.rules.context import Actor
+from ringline_server.rules.terms import CallingState, StopReason
+from tests.hub.desk import Desk, Reader, open_desk
+
+SNAPSHOT = SnapshotComplete(resumed=False)
+RESUMED = SnapshotComplete(resumed=True)
+SERVICE = Actor(service_id="backend")
+ALL = Filter.of(calling_states=frozenset(CallingState))
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with open_desk(tmp_path) as opened:
+        yield opened
+
+
+async def begun(reader: Reader) -> str:
+    """Read a stream's beginning, which has to be empty, and return its token."""
+    told = await reader.next()
+    assert told.message == SNAPSHOT
+    return told.token
+
+
+async def touch(desk: Desk, id_: str = "a", value: bytes = b"x") -> None:
+    await desk.do("ann", Update(frozenset({"custom"}), custom=value), id_)
+
+
+async def test_W2_a_stream_begins_with_what_rings_then_says_so(desk: Desk) -> None:
+    await desk.ring()
+    reader = desk.watch("bob")
+    first = await reader.next()
+    assert isinstance(first.message, Change)
+    assert first.message.kind is Kind.ADDED
+    assert first.token == ""
+    assert (await reader.next()).message == SNAPSHOT
+    assert await reader.quiet()
+
+
+async def test_W2_added_updated_removed_follow_what_happens(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring()
+    await touch(desk)
+    assert (await reader.change()).kind is Kind.ADDED
+    await touch(desk, value=b"y")
+    assert (await reader.change()).kind is Kind.UPDATED
+    await desk.do("bob", Reject())
+    removed = await reader.change()
+    assert (removed.kind, removed.stop_reason) == (Kind.REMOVED, StopReason.REJECTED)
+
+
+async def test_W2_a_step_between_registration_and_snapshot_is_told_once(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await desk.ring()
+    assert (await reader.change()).call.revision == 1
+    assert (await reader.next()).message == SNAPSHOT
+    assert await reader.quiet()
+
+
+async def test_W6_changes_of_one_call_are_told_as_its_latest(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring()
+    for value in range(10):
+        await touch(desk, value=bytes([value]))
+    change = await reader.change()
+    assert (change.kind, change.call.revision) == (Kind.ADDED, 11)
+    assert await reader.quiet()
+
+
+async def test_W6_added_and_removed_before_it_is_read_is_told_as_removed(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring()
+    await desk.do("bob", Reject())
+    change = await reader.change()
+    assert (change.kind, change.stop_reason) == (Kind.REMOVED, StopReason.REJECTED)
+
+
+async def test_W6_removed_and_added_before_it_is_read_is_told_as_updated(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring()
+    await reader.change()
+    await desk.do("bob", Reject())
+    await desk.ring()
+    change = await reader.change()
+    assert (change.kind, change.call.session) == (Kind.UPDATED, 2)
+
+
+async def test_W4_a_token_says_no_more_than_what_was_told(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring("a")
+    await desk.ring("b")
+    told = await reader.next()
+    assert isinstance(told.message, Change)
+    assert told.message.call.id == "a"
+    resumed = desk.watch("bob", token=told.token)
+    assert (await resumed.change()).call.id == "b"
+    assert (await resumed.next()).message == RESUMED
+
+
+async def test_W4_a_call_that_goes_on_changing_does_not_carry_the_token_past_another(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring("a")
+    await desk.ring("b")
+    await touch(desk, "a")
+    first = await reader.next()
+    assert isinstance(first.message, Change)
+    assert first.message.call.revision == 2
+    resumed = desk.watch("bob", token=first.token)
+    told = {(await resumed.change()).call.id for _ in range(2)}
+    assert told == {"a", "b"}
+
+
+async def test_W4_a_missed_call_shows_as_removed_when_resuming(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    token = await begun(reader)
+    await desk.ring()
+    await desk.do("bob", Reject(reason="busy"))
+    resumed = desk.watch("bob", token=token)
+    change = await resumed.change()
+    assert (change.kind, change.stop_reason) == (Kind.REMOVED, StopReason.REJECTED)
+    assert (await resumed.next()).message == RESUMED
+
+
+async def test_W4_what_did_not_change_is_not_repeated_but_followed(desk: Desk) -> None:
+    await desk.ring()
+    reader = desk.watch("bob")
+    await reader.change()
+    token = (await reader.next()).token
+    resumed = desk.watch("bob", token=token)
+    assert (await resumed.next()).message == RESUMED
+    await touch(desk)
+    assert (await resumed.change()).kind is Kind.UPDATED
+    await desk.do("bob", Reject())
+    assert (await resumed.change()).kind is Kind.REMOVED
+
+
+async def test_W4_too_many_pending_calls_end_in_a_reset_and_a_snapshot(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "MAX_PENDING", 3)
+    reader = desk.watch("bob")
+    await begun(reader)
+    for number in range(5):
+        await desk.ring(f"call-{number}")
+    assert (await reader.next()).message == Reset(ResetReason.TOO_MANY_CHANGES)
+    ids = [(await reader.change()).call.id for _ in range(5)]
+    assert ids == [f"call-{number}" for number in reversed(range(5))]
+    assert (await reader.next()).message == SNAPSHOT
+    assert await reader.quiet()
+
+
+async def test_W4_a_token_given_before_a_reset_does_not_skip_what_was_dropped(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "MAX_PENDING", 1)
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring("a")
+    await desk.clock.advance(15)
+    await desk.ring("b")
+    told = await reader.next()
+    assert isinstance(told.message, Heartbeat)
+    resumed = desk.watch("bob", token=told.token)
+    assert {(await resumed.change()).call.id for _ in range(2)} == {"a", "b"}
+
+
+async def test_W5_heartbeats_come_at_the_asked_interval(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    for _ in range(3):
+        assert await reader.quiet()
+        await desk.clock.advance(15)
+        told = await reader.next()
+        assert told.message == Heartbeat()
+        assert told.token
+
+
+async def test_W6_a_call_with_many_members_is_updated_five_times_a_second(desk: Desk) -> None:
+    users = [f"user-{number}" for number in range(60)]
+    reader = desk.watch("user-0")
+    await begun(reader)
+    await desk.ring("a", "ann", *users)
+    assert (await reader.change()).kind is Kind.ADDED
+    await touch(desk, value=b"0")
+    assert await reader.quiet()
+    await desk.clock.advance(0.2)
+    assert (await reader.change()).call.custom == b"0"
+    await touch(desk, value=b"1")
+    await touch(desk, value=b"2")
+    assert await reader.quiet()
+    await desk.clock.advance(0.2)
+    assert (await reader.change()).call.custom == b"2"
+
+
+async def test_W6_the_end_of_a_ring_is_told_at_once_however_many_members(desk: Desk) -> None:
+    users = [f"user-{number}" for number in range(60)]
+    reader = desk.watch("user-0")
+    await begun(reader)
+    await desk.ring("a", "ann", *users)
+    await reader.change()
+    await desk.do("user-0", Reject())
+    assert (await reader.change()).kind is Kind.REMOVED
+
+
+async def test_W6_a_reader_that_takes_nothing_for_30_s_is_cut(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.ring()
+    await reader.change()
+    await desk.clock.advance(31)
+    with pytest.raises(TooSlow):
+        await reader.next()
+
+
+async def test_W6_a_reader_that_waits_for_news_is_not_slow(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    await begun(reader)
+    for _ in range(10):
+        assert await reader.quiet()
+        await desk.clock.advance(14)
+        if not await reader.quiet():
+            assert (await reader.next()).message == Heartbeat()
+    assert not reader.watch.is_cut
+
+
+async def test_W7_a_stream_is_told_that_the_server_goes_and_ends(desk: Desk) -> None:
+    reader = desk.watch("bob")
+    token = await begun(reader)
+    desk.hub.going_away()
+    told = await reader.next()
+    assert told.message == GoingAway()
+    assert told.token == token
+    with pytest.raises(StopAsyncIteration):
+        await reader.next()
+
+
+async def test_W8_who_is_removed_is_told_that_access_is_lost(desk: Desk) -> None:
+    reader = desk.watch("bob", ALL)
+    await begun(reader)
+    await desk.ring("a", "ann", "bob", "cy")
+    await reader.change()
+    await desk.do("ann", UpdateMembers(remove=("bob",)))
+    change = await reader.change()
+    assert (change.kind, change.stop_reason) == (Kind.REMOVED, StopReason.ACCESS_LOST)
+
+
+async def test_N3_a_notification_reaches_a_stream_whatever_its_states(desk: Desk) -> None:
+    await desk.ring()
+    await desk.do("bob", Reject())
+    reader = desk.watch("bob")
+    await begun(reader)
+    await desk.do("ann", Get(notify=True))
+    told = await reader.next()
+    assert isinstance(told.message, Notified)
+    assert told.message.notification.actor_user_id == "ann"
+
+
+async def test_N3_notifications_are_not_conflated_and_a_thousand_are_too_many(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch_module, "MAX_NOTIFICATIONS", 3)
+    await desk.ring()
+    await desk.do("bob", Reject())
+    patient, slow = desk.watch("bob"), desk.watch("bob")
+    await begun(patient)
+    await begun(slow)
+    for _ in range(4):
+        await desk.do("ann", Get(notify=True))
+        assert isinstance((await patient.next()).message, Notified)
+    with pytest.raises(TooSlow):
+        await slow.next()
+
+
+async def test_W9_a_snapshot_is_ordered_newest_change_first(desk: Desk) -> None:
+    for id_ in ("a", "b", "c"):
+        await desk.ring(id_)
+    await touch(desk, "a")
+    reader = desk.watch("bob")
+    assert [(await reader.change()).call.id for _ in range(3)] == ["a", "c", "b"]
+
+
+async def test_W10_a_service_sees_pages_and_what_changes_between_them_once(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringline_server.hub.snapshot.PAGE", 2)
+    for number in range(5):
+        await desk.ring(f"call-{number}", f"ann-{number}", f"bob-{number}")
+    reader = desk.watch(SERVICE)
+    told = [await reader.change()]
+    await desk.do("ann-0", Update(frozenset({"custom"}), custom=b"x"), "call-0")
+    await desk.do("bob-1", Reject(), "call-1")
+    while isinstance(message := (await reader.next()).message, Change):
+        told.append(message)
+    assert message == SNAPSHOT
+    present = {}
+    for change in told:
+        if change.kind is Kind.REMOVED:
+            present.pop(change.call.id, None)
+        else:
+            assert (change.kind is Kind.ADDED) == (change.call.id not in present)
+            present[change.call.id] = change.call.revision
+    assert present == {"call-0": 2, "call-2": 1, "call-3": 1, "call-4": 1}
+
+
+async def test_T6_presence_counts_devices_not_streams(desk: Desk) -> None:
+    heard: list[tuple[str, str, bool]] = []
+    desk.hub.on_presence = lambda user_id, device_id, *, online: heard.append((user_id, device_id, online))
+    phone = Actor("bob", device_id="phone")
+    first, second = desk.watch(phone), desk.watch(phone)
+    desk.watch(Actor("bob", device_id="desk"))
+    assert desk.hub.online == {"bob": 2}
+    desk.hub.forget(first.watch)
+    assert desk.hub.is_online("bob", "phone")
+    desk.hub.forget(second.watch)
+    assert desk.hub.online == {"bob": 1}
+    assert heard == [("bob", "phone", True), ("bob", "desk", True), ("bob", "phone", False)]
+
+
+async def test_R5_a_target_remembers_how_many_devices_were_there(desk: Desk) -> None:
+    desk.watch(Actor("bob", device_id="phone"))
+    desk.watch(Actor("bob", device_id="desk"))
+    outcome = await desk.ring()
+    assert outcome.call.rings[0].targets[0].online_devices == 2
+
+
+async def test_W3_a_caller_who_joins_and_leaves_is_told_why_their_stream_stops(desk: Desk) -> None:
+    joined = Filter.of(calling_states=frozenset({CallingState.JOINED}))
+    ann, bob = desk.watch("ann", joined), desk.watch("bob", joined)
+    await begun(ann)
+    await begun(bob)
+    await desk.ring()
+    await desk.do("bob", Join())
+    assert (await ann.change()).kind is Kind.ADDED
+    assert (await bob.change()).kind is Kind.ADDED
+    await desk.do("bob", Leave())
+    assert (await bob.change()).stop_reason is StopReason.LEFT
+    assert (await ann.change()).stop_reason is StopReason.ENDED

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from ringline_server.rules.terms import CallState
+from ringline_server.store import sqlite_snapshot, sqlite_transaction
+from ringline_server.store.port import ListQuery, Order
+from ringline_server.store.sqlite_list import list_statement
+from ringline_server.store.sqlite_schema import bring_up_to_date
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        bring_up_to_date(connection)
+        yield connection
+
+
+def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
+    return [
+        row[3]
+        for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?")).fetchall()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        (sqlite_snapshot.USER_CALLS.format("?, ?"), "call_users_present (user_id=? AND calling_state=?)"),
+        (sqlite_snapshot.USER_CHANGES, "call_users_changed (user_id=? AND changed_at>?)"),
+        (sqlite_snapshot.IN_STATE, "calls_by_state (state=? AND position<?)"),
+        (sqlite_snapshot.CHANGED_IN_STATE, "calls_by_state (state=? AND position>?)"),
+        (sqlite_snapshot.ACTIVE_CALLS, "calls_by_state (state=?)"),
+        (sqlite_snapshot.CALL_EVENTS, "events_by_call (uid=? AND seq>?)"),
+        (sqlite_snapshot.EVENTS, "INTEGER PRIMARY KEY (rowid>?)"),
+        (sqlite_transaction._DELETE_EXPIRED, "requests_by_expires_at (expires_at<?)"),
+        (sqlite_transaction._SELECT_REQUEST, "PRIMARY KEY (service_id=? AND user_id=? AND request_id=?)"),
+    ],
+)
+def test_W9_no_query_reads_more_rows_than_it_answers_with(
+    connection: sqlite3.Connection, statement: str, index: str
+) -> None:
+    steps = plan(connection, statement)
+    assert any(step.startswith("SEARCH") and step.endswith(index) for step in steps), steps
+    assert not any("SCAN" in step for step in steps), steps
+
+
+@pytest.mark.parametrize("order", list(Order))
+@pytest.mark.parametrize("member", ["", "bob"])
+@pytest.mark.parametrize("user", ["ann", None])
+@pytest.mark.parametrize("after", [None, (1, "u1"), (None, "u1")])
+@pytest.mark.parametrize("states", [frozenset[CallState](), frozenset({CallState.ENDED, CallState.IDLE})])
+def test_a_page_of_a_list_is_found_by_an_index(
+    connection: sqlite3.Connection,
+    order: Order,
+    member: str,
+    user: str | None,
+    after: tuple[int | None, str] | None,
+    states: frozenset[CallState],
+) -> None:
+    query = ListQuery(user, order=order, member_user_id=member, after=after, call_states=states)
+    steps = [step for step in plan(connection, list_statement(query)[0]) if "json_each" not in step]
+    if user or member:
+        assert not any("SCAN" in step for step in steps), steps
+    else:
+        by = order.name.lower().rsplit("_", 1)[0]
+        assert steps[0].startswith("SEARCH" if after else "SCAN"), steps
+        assert f"calls_by_{by}" in steps[0], steps
+    whole = bool(user or member) and order in (Order.UPDATED_AT_DESC, Order.STARTS_AT_ASC)
+    assert any("TEMP B-TREE" in step for step in steps) == whole, steps
