@@ -42,7 +42,7 @@ async def test_stdout_is_one_line_with_the_port_and_rpcs_are_served_on_it(tmp_pa
 
 
 async def test_stderr_tells_a_newcomer_what_to_type_next(tmp_path: Path) -> None:
-    async with serving(directory=tmp_path) as server:
+    async with serving("--log-format", "text", directory=tmp_path) as server:
         where = f"127.0.0.1:{server.port}"
         server.process.send_signal(signal.SIGINT)
         status, _, err = await server.end()
@@ -57,7 +57,7 @@ async def test_stderr_tells_a_newcomer_what_to_type_next(tmp_path: Path) -> None
 async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Path) -> None:
     buf = shutil.which("buf", path=str(Path(sys.executable).parent))
     assert buf is not None
-    async with serving(directory=tmp_path) as server:
+    async with serving("--log-format", "text", directory=tmp_path) as server:
         assert server.process.stderr is not None
         pasted: dict[str, str] = {}
         async with asyncio.timeout(20):
@@ -78,15 +78,21 @@ async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Pa
         await watch.wait()
 
 
-async def test_logs_are_json_on_stderr_when_it_is_asked_for(tmp_path: Path) -> None:
-    async with serving("--log-format", "json", directory=tmp_path) as server:
+@pytest.mark.parametrize("arguments", [[], ["--log-format", "json"]])
+async def test_where_no_terminal_reads_it_stderr_is_nothing_but_json(arguments: list[str], tmp_path: Path) -> None:
+    async with serving(*arguments, directory=tmp_path) as server:
         await ring(server.port)
+        port = server.port
         server.process.send_signal(signal.SIGTERM)
         status, _, err = await server.end()
     assert status == 0
-    events = [json.loads(line)["event"] for line in err.splitlines() if line.startswith("{")]
-    assert "serving" in events
+    lines = [json.loads(line) for line in err.splitlines()]
+    events = [line["event"] for line in lines]
     assert events[-1] == "stopped"
+    (serving_line,) = (line for line in lines if line["event"] == "serving")
+    assert serving_line["listen"] == f"127.0.0.1:{port}"
+    assert serving_line["database"] == str(tmp_path / "ringline.db")
+    assert serving_line["identity"] == "development"
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])

@@ -138,24 +138,20 @@ class WritingSuite(SuiteFixtures):
         writes.append(book.write(other))
         world.join("bob")
         writes.append(book.write(world))
-        await store.transact(writing(writes))
-        world.leave("bob")
-        writes = [book.write(world)]
-        world.ring("ann", "bob") if world.state == "IDLE" else None
+        accepted = book.head
+        world.get("ann", notify=True)
+        writes.append(book.write(world))
         await store.transact(writing(writes))
 
         def work(snapshot: Snapshot) -> None:
-            assert snapshot.call(("default", "standup")) == Placed(book.head, world.call)
-            assert [position for position, _ in snapshot.events(0, 100)] == list(range(1, book.head + 1))
+            assert snapshot.head() == book.head
+            assert snapshot.calls([("default", "standup")]) == [Placed(book.head, world.call)]
             assert [event for _, event in snapshot.events(0, 100)] == [e for step in book.steps for e in step.events]
-            assert [event.seq for event in snapshot.call_events(world.call.uid, 0, 99)] == list(
-                range(1, world.call.seq + 1)
-            )
-            (row,) = snapshot.user_changes("bob", 0, 10)
-            assert row.call == world.call
-            assert (row in snapshot.user_changes("bob", book.head - 1, 10)) == (
-                not snapshot.user_changes("bob", book.head, 10)
-            )
+            assert snapshot.call_events(world.call.uid, 0, 100) == world.history
+            assert snapshot.user_calls("bob", [CallingState.JOINED], 10) == [Placed(book.head, world.call)]
+            # The row changed with the accept and no more with the notification.
+            assert len(snapshot.user_changes("bob", accepted - 1, 10)) == 1
+            assert snapshot.user_changes("bob", accepted, 10) == []
 
         await store.read(work)
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ringline_server.rules.call import Call, Cause, Member, Participant, Ring, Target
@@ -70,7 +70,7 @@ encoded = pytest.mark.parametrize(
 def test_what_is_decoded_is_what_was_encoded_with_its_order_and_types(
     encode: Callable[[Any], str], decode: Callable[[str], Any], values: st.SearchStrategy[Any]
 ) -> None:
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(values)
     def check(value: object) -> None:
         decoded = decode(encode(value))
@@ -84,7 +84,7 @@ def test_what_is_decoded_is_what_was_encoded_with_its_order_and_types(
 def test_keys_that_are_not_known_are_skipped(
     encode: Callable[[Any], str], decode: Callable[[str], Any], values: st.SearchStrategy[Any]
 ) -> None:
-    @settings(max_examples=10)
+    @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(values)
     def check(value: object) -> None:
         assert decode(json.dumps(_with_more(json.loads(encode(value))))) == value

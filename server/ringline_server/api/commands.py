@@ -80,7 +80,7 @@ def _update(request: pb.UpdateCallRequest, checks: Checks, _actor: Actor) -> Com
     settings = settings_override("settings", request.settings, checks)
     if request.update_mask.paths:
         fields: set[str] = set()
-        for index, path in enumerate(request.update_mask.paths):
+        for index, path in enumerate(checks.few("update_mask.paths", request.update_mask.paths)):
             if path not in MASK_PATHS:
                 checks.bad(f"update_mask.paths[{index}]", "must be one of " + ", ".join(MASK_PATHS))
             fields |= MASK_PATHS.get(path, frozenset())

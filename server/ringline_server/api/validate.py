@@ -119,10 +119,12 @@ class Checks:
 
     def terms(self, path: str, numbers: Sequence[int], known: Mapping[int, T]) -> frozenset[T]:
         """Check a filter of enumerated values, among which 0 is none."""
-        for index, number in enumerate(numbers):
-            if number not in known:
-                self.bad(f"{path}[{index}]", f"must be one of {_names(known.values())}")
-        return frozenset([known[number] for number in numbers if number in known])
+        given = set(numbers)
+        if not given <= known.keys():
+            for index, number in enumerate(numbers):
+                if number not in known:
+                    self.bad(f"{path}[{index}]", f"must be one of {_names(known.values())}")
+        return frozenset([known[number] for number in given if number in known])
 
     def page_size(self, size: int) -> int:
         """Check a page size; return how many entries are meant."""

@@ -11,10 +11,11 @@ import structlog
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logging(level: str, log_format: str | None, stream: TextIO | None = None) -> None:
+def configure_logging(level: str, log_format: str | None, stream: TextIO | None = None) -> bool:
     """Log from this level on, as ``json`` or ``text``; None is text on a terminal and JSON elsewhere.
 
-    Lines that libraries write through the standard library's logging come out in the same form.
+    Returns whether people read it: then other text may stand between the lines. Lines that libraries write through the
+    standard library's logging come out in the same form.
     """
     out = stream if stream is not None else sys.stderr
     shared: list[Any] = [
@@ -23,7 +24,8 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any]
-    if log_format == "json" or (log_format is None and not out.isatty()):
+    for_people = log_format == "text" or (log_format is None and out.isatty())
+    if not for_people:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     else:
         last = [structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)]
@@ -34,6 +36,7 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
         cache_logger_on_first_use=True,
     )
     _route_libraries(out, _LEVELS[level], shared, last)
+    return for_people
 
 
 def _route_libraries(out: TextIO, level: int, shared: list[Any], last: list[Any]) -> None:

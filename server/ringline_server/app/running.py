@@ -37,6 +37,7 @@ class RunningServer:
     store: Store
     hub: Hub
     engine: Engine
+    encoder: CallEncoder
     health: HealthState
     wire: GrpcioWire
 
@@ -72,14 +73,16 @@ async def running_server(
         await hub.start()
         stack.push_async_callback(hub.stop)
         engine = Engine(store, hub, hub, clock, settings.call_types, new_uid)
-        hub.on_presence = lambda user, device, online: engine.presence_changed(user, device, online=online)
+        hub.on_presence = engine.presence_changed
         stack.push_async_callback(engine.stop)
         try:
             await engine.start()
         except (StoreError, EngineError) as error:
             raise StartError(f"cannot decide what is overdue, {type(error).__name__}: {error}") from error
+        encoder = CallEncoder(settings.call_types)
         health = HealthState()
-        wire = GrpcioWire(_rpcs(settings, clock, store, hub, engine, health), *settings.listen)
+        rpcs = _rpcs(settings, clock, store, hub, engine, encoder, health)
+        wire = GrpcioWire(rpcs, settings.listen.host, settings.listen.port)
         try:
             port = await wire.start()
         except ListenError as error:
@@ -88,14 +91,21 @@ async def running_server(
         stack.callback(hub.going_away)
         stack.callback(health.stop)
         health.set_serving(True)
-        yield RunningServer(port, settings, clock, store, hub, engine, health, wire)
+        yield RunningServer(port, settings, clock, store, hub, engine, encoder, health, wire)
 
 
-def _rpcs(settings: Settings, clock: Clock, store: Store, hub: Hub, engine: Engine, health: HealthState) -> Rpcs:
+def _rpcs(
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    hub: Hub,
+    engine: Engine,
+    encoder: CallEncoder,
+    health: HealthState,
+) -> Rpcs:
     # Until there are tokens; Settings refuses an address on which this would be a trap.
     identity = DevelopmentIdentity()
     call_types = settings.call_types
-    encoder = CallEncoder(call_types)
     watch = WatchHandler(hub=hub, store=store, clock=clock, identity=identity, encoder=encoder, call_types=call_types)
     return build_rpcs(
         engine=engine,

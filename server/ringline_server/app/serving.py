@@ -27,7 +27,8 @@ async def serve(settings: Settings, announce: Callable[[RunningServer], None]) -
     told_to_stop = _on_signals()
     async with running_server(settings) as server:
         announce(server)
-        _log.info("serving", listen=str(settings.listen._replace(port=server.port)), database=str(settings.database))
+        listen = str(settings.listen._replace(port=server.port))
+        _log.info("serving", listen=listen, database=str(settings.database.resolve()), identity="development")
         if not await _stop_or_break(told_to_stop, server):
             _log.critical("broken", consequence="the process ends now; start it again and look at the disk")
             os._exit(_BROKEN)

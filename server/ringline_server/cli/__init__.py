@@ -12,7 +12,7 @@ import structlog
 from ringline_server.app import RunningServer, StartError, configure_logging, serve
 from ringline_server.cli import parser
 from ringline_server.cli.welcome import serving_line, welcome
-from ringline_server.config import Settings, SettingsError, load, unknown_variables
+from ringline_server.config import SettingsError, load, unknown_variables
 
 _FAILED = 1
 _WRONG_USAGE = 2
@@ -26,22 +26,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(options, os.environ)
     except SettingsError as error:
         return _complain(error, _WRONG_USAGE)
-    configure_logging(settings.log_level, settings.log_format)
+    for_people = configure_logging(settings.log_level, settings.log_format)
     if unknown := unknown_variables(os.environ):
         structlog.get_logger(__name__).warning("unknown_variables", ignored=unknown)
 
     def announce(server: RunningServer) -> None:
-        _announce(settings, server.port)
+        print(serving_line(settings, server.port), flush=True)
+        if for_people:
+            print(welcome(settings, server.port), file=sys.stderr, flush=True)
 
     try:
         return asyncio.run(serve(settings, announce))
     except StartError as error:
         return _complain(error, _FAILED)
-
-
-def _announce(settings: Settings, port: int) -> None:
-    print(serving_line(settings, port), flush=True)
-    print(welcome(settings, port), file=sys.stderr, flush=True)
 
 
 def _complain(error: Exception, status: int) -> int:
