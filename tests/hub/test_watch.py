@@ -318,7 +318,7 @@ async def test_W10_a_service_sees_pages_and_what_changes_between_them_once(
     while isinstance(message := (await reader.next()).message, Change):
         told.append(message)
     assert message == SNAPSHOT
-    present = {}
+    present: dict[str, int] = {}
     for change in told:
         if change.kind is Kind.REMOVED:
             present.pop(change.call.id, None)

@@ -13,7 +13,7 @@ from tests.rules.world_extra import Walk, rings
 
 STAYING = Settings(drop_when_alone=False)
 OPEN = Settings(end_when_empty=False)
-SEEDS = range(60)
+SEEDS = range(25)
 
 
 def among(*users: str, settings: Settings | None = None, type: str = "default") -> World:

@@ -13,6 +13,7 @@ from ringline_server.api.errors import fail
 from ringline_server.api.identity import Identity
 from ringline_server.api.port import RequestContext, Send
 from ringline_server.api.requests import watch_request
+from ringline_server.api.rpc import note_actor
 from ringline_server.api.splice import enum_numbers, int_field, message_field, text_field, timestamp_field
 from ringline_server.clock import Clock
 from ringline_server.hub.filter import Filter
@@ -68,6 +69,7 @@ class WatchHandler:
         """Tell the viewer's calls until the client goes, the server does, or the reader is too slow."""
         actor = self._identity.identify(context)
         request = watch_request(await anext(requests), actor, self._call_types)
+        note_actor(request.actor)
         if not request.resume_token:
             await self._require_readable(request.filter, request.actor)
         watch = self._hub.watch(

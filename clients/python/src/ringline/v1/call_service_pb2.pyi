@@ -684,7 +684,8 @@ class UpdateCallMembersRequest(message.Message):
     """
     @builtins.property
     def upsert_members(self) -> containers.RepeatedCompositeFieldContainer[MemberInput]:
-        """upsert_members are added, or, where they are members, get this role and custom data as a whole. At most 100, and
+        """upsert_members are added, or, where they are members, get the role and custom data that are given; what is left
+        out stays as it is, so that naming a member only to ring them changes nothing of theirs. At most 100, and
         500 members in the call afterwards (rule C6).
         """
 
