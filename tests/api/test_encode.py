@@ -180,7 +180,14 @@ def by_user(listed: list[Member]) -> Mapping[str, Member]:
 
 
 def numbered(listed: list[Ring]) -> tuple[Ring, ...]:
-    return tuple(replace(ring, number=number) for number, ring in enumerate(listed, 1))
+    return tuple(replace(sound(ring), number=number) for number, ring in enumerate(listed, 1))
+
+
+def sound(ring: Ring) -> Ring:
+    """Let an unanswered ring alert somebody."""
+    if ring.state is not RingState.RINGING:
+        return ring
+    return replace(ring, targets=(replace(ring.targets[0], state=TargetState.RINGING), *ring.targets[1:]))
 
 
 calls = st.builds(

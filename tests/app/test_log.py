@@ -48,6 +48,19 @@ def test_an_exception_is_one_line_of_json_too() -> None:
     assert "what went wrong" in json.loads(line)["exception"]
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_the_variables_of_a_function_that_failed_stay_out_of_the_log(log_format: str) -> None:
+    out = io.StringIO()
+    configure_logging("info", log_format, out)
+    said = "".join(reversed("etavirp"))
+    try:
+        int(said[:0])
+    except ValueError:
+        structlog.get_logger().exception("rpc_failed")
+    assert "ValueError" in out.getvalue()
+    assert said not in out.getvalue()
+
+
 @pytest.mark.parametrize(("out", "is_json"), [(io.StringIO(), True), (Terminal(), False)])
 def test_without_a_format_it_is_text_on_a_terminal_and_json_elsewhere(out: io.StringIO, is_json: bool) -> None:
     configure_logging("info", None, out)

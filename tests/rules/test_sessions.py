@@ -80,7 +80,6 @@ def test_C10_a_new_ring_has_a_new_id() -> None:
 
 def test_C10_the_session_starts_when_its_first_participant_comes_in() -> None:
     w = rung("ann", "bob", "eve")
-    assert w.call.started_at is None
     w.advance(7)
     w.join("bob")
     first = w.now
@@ -95,6 +94,13 @@ def test_C10_the_session_starts_when_its_first_participant_comes_in() -> None:
     w.advance(2)
     w.join("ann")
     assert w.call.started_at == w.now
+
+
+def test_C10_a_session_in_which_nobody_was_yet_has_not_started() -> None:
+    w = rung("ann", "bob")
+    assert w.call.started_at is None
+    w.reject("bob")
+    assert w.call.started_at is None
 
 
 def test_C10_who_leaves_and_comes_back_does_not_start_the_session_anew() -> None:
@@ -213,8 +219,9 @@ def test_C10_another_member_may_start_the_next_session() -> None:
 def test_C10_a_session_is_over_when_nobody_is_in_and_nobody_rings(settings: Settings | None) -> None:
     w = rung("ann", "bob", "eve", settings=settings)
     w.reject("bob")
-    assert not w.call.session_over
+    w.ring("ann")
+    assert w.call.session == 1
+    w.reject("bob")
     w.reject("eve")
-    assert w.call.session_over
     w.ring("ann")
     assert w.call.session == 2

@@ -77,7 +77,8 @@ def deep(levels: int) -> Fields:
 def customs(path: str, place: Fields, hole: Fields) -> Table:
     """Return what custom data must not be; ``hole`` is the part of ``place`` that they go into."""
     table: list[tuple[Fields, tuple[str, ...]]] = []
-    for custom in (deep(9), deep(31), {"list": [[[[[[[[]]]]]]]]}, {"x": "NaN"}, {"x": "Infinity"}, {"x": "y" * 17_000}):
+    lists: Fields = {"list": [[[[[[[[]]]]]]]]}
+    for custom in (deep(9), deep(31), lists, {"x": "NaN"}, {"x": "Infinity"}, {"x": "y" * 17_000}):
         hole["custom"] = custom
         table.append((_copy(place), (path,)))
     return tuple(table)

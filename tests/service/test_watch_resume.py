@@ -6,6 +6,7 @@ import asyncio
 import random
 import shutil
 import sqlite3
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -277,9 +278,8 @@ async def test_W4_a_stream_cut_after_any_message_and_resumed_shows_what_a_fresh_
         for _ in range(6):
             # Several at once, so that streams have to merge changes.
             await asyncio.gather(*(something(rng, phones) for _ in range(rng.randint(1, 6))))
-            await outcome(
-                rng.choice([zoe.ring, zoe.join, zoe.leave])(rng.choice(["zoe-1", "zoe-2", "livestream:zoe-3"]))
-            )
+            verbs: list[Callable[[str], Awaitable[object]]] = [zoe.ring, zoe.join, zoe.leave]
+            await outcome(rng.choice(verbs)(rng.choice(["zoe-1", "zoe-2", "livestream:zoe-3"])))
         await server.advance(rng.choice([1, 6, 11]))
         await server.settled()
         if phase == phases // 2:

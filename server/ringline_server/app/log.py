@@ -28,7 +28,9 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
     if not for_people:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     else:
-        last = [structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0)]
+        # The default, where rich is installed, shows local variables: what users said among them.
+        plain = structlog.dev.plain_traceback
+        last = [structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0, exception_formatter=plain)]
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
