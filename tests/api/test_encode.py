@@ -218,7 +218,7 @@ calls = st.builds(
     end_reason=st.none() | st.sampled_from(EndReason),
     last_notified_at=maybe_times,
     last_notified_by_id=st.just("") | users,
-    revision=st.integers(1, 2**31 - 1),
+    revision=st.integers(1, 2**31 - 10),
 )
 
 

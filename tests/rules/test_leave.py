@@ -239,6 +239,14 @@ def test_L4_with_a_device_an_unclaimed_participation_leaves_too() -> None:
     assert "ann" not in w.users_in
 
 
+def test_L4_a_device_takes_the_unclaimed_participation_along_and_no_other() -> None:
+    w = among("ann", "bob")
+    w.join("bob", "phone")
+    w.join("bob", mode=JoinMode.ADD_DEVICE)
+    w.leave("bob", "laptop")
+    assert w.devices("bob") == ["phone"]
+
+
 def test_L4_leaving_from_another_device_than_the_one_that_is_in_is_ok() -> None:
     w = among("ann", "bob")
     w.join("bob", "phone")

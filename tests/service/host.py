@@ -18,7 +18,7 @@ from ringline_server.config import Address, Settings
 from tests.clock import FakeClock
 from tests.service.phone import PATIENCE, Phone, channel_to, refused
 
-TICK = 0.01
+TICK, STEP = 0.01, 10.0
 
 
 class Phones:
@@ -32,6 +32,7 @@ class Phones:
 
     async def connect(self) -> None:
         self._shared = await self._connections.enter_async_context(channel_to(self.address))
+        self._probe = self.phone(role="service")
 
     def phone(
         self,
@@ -84,13 +85,20 @@ class Server(Phones):
         await self.stop()
         await self.start()
 
-    async def advance(self, seconds: float) -> None:
-        """Let the server's clock go on, and wait until it has decided what is due by then."""
-        await self.clock.advance(seconds)
-        if self.running is not None:
-            # What is due is decided in turn with requests, and may have set a deadline that has passed too.
-            for _ in range(3):
-                await refused(self.phone(role="service").get("no-such-call"))
+    async def advance(self, seconds: float, *, stopped: int = 0) -> None:
+        """Let the server's clock go on, and wait until it has decided and told what is due by then.
+
+        In steps that are short beside the time after which a reader is slow; so many readers have stopped.
+        """
+        while seconds > 0:
+            step = min(seconds, STEP)
+            await self.clock.advance(step)
+            seconds -= step
+            if self.running is not None:
+                # What is due is decided in turn with requests, and may have set a deadline that has passed too.
+                for _ in range(3):
+                    await refused(self._probe.get("no-such-call"))
+                await self.until(lambda: self._sending <= stopped)
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something holds within the server."""
@@ -103,6 +111,12 @@ class Server(Phones):
         expected = sum(screen.open for phone in self._phones for screen in phone.screens)
         await self.until(lambda: self.streams <= expected)
         await asyncio.sleep(TICK)
+
+    @property
+    def _sending(self) -> int:
+        """To how many watches the server is sending."""
+        watches = self.running.hub._watches if self.running is not None else ()
+        return sum(watch.sending_since is not None for watch in watches)
 
     @property
     def streams(self) -> int:

@@ -98,9 +98,9 @@ async def test_W6_a_reader_that_stops_costs_little_and_nobody_else_and_loses_not
     )
     assert healthy.open
     # The slow one is cut after 30 s of the server's clock, not before.
-    await server.advance(29)
+    await server.advance(29, stopped=1)
     assert server.streams == 2
-    await server.advance(2)
+    await server.advance(2, stopped=1)
     await server.until(lambda: server.streams == 1)
     error = explain(await stopped.read_on())
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "TOO_SLOW")
@@ -130,7 +130,7 @@ async def test_W6_a_reader_that_goes_on_in_time_is_not_cut(server: Server) -> No
     for number in range(100):
         await ann.update("standup", custom={"n": number, "filler": "x" * 12_000})
     last = await ann.get("standup")
-    await server.advance(29)
+    await server.advance(29, stopped=1)
 
     while stopped.picture.shown["default:standup"].call != last.call:
         assert await stopped.read()

@@ -74,8 +74,8 @@ def _fingerprint(method: str, request: Message, device_id: str) -> bytes:
     content = type(request)()
     content.CopyFrom(request)
     content.ClearField("request_id")
-    if device_id:
-        # As resolved: wherever the device was named, it is the same request.
+    if "device_id" in content.DESCRIPTOR.fields_by_name:
+        # It is told apart as it was resolved: wherever the device was named, it is the same request.
         content.ClearField("device_id")
     digest = hashlib.sha256()
     for part in (method.encode(), device_id.encode(), content.SerializeToString(deterministic=True)):

@@ -33,8 +33,7 @@ from ringline_server.hub.message import (
 )
 from ringline_server.hub.token import ResetReason
 from ringline_server.hub.watch import Watch
-from ringline_server.rules.access import readable, require_readable
-from ringline_server.rules.call import Call
+from ringline_server.rules.access import require_readable
 from ringline_server.rules.context import Actor, CallType, Context
 from ringline_server.rules.terms import EventType, StopReason
 from ringline_server.store.port import Store
@@ -125,7 +124,7 @@ class WatchHandler:
                 return message_field(1, self._change(actor, message))
             case Notified(call, notification):
                 body = (
-                    self._call(actor, call)
+                    self._encoder.seen(call, actor)
                     + text_field(3, notification.actor_user_id)
                     + int_field(4, notification.video)
                     + timestamp_field(5, notification.time)
@@ -146,7 +145,7 @@ class WatchHandler:
             return (
                 int_field(1, _KINDS[change.kind])
                 + int_field(3, _STOP_REASONS[change.stop_reason])
-                + self._call(actor, call, 6)
+                + self._encoder.seen(call, actor, 6)
             )
         return (
             int_field(1, _KINDS[change.kind])
@@ -154,18 +153,8 @@ class WatchHandler:
             + (int_field(3, _STOP_REASONS[change.stop_reason]) if change.stop_reason else b"")
             + text_field(4, call.cause.actor_user_id)
             + text_field(5, call.cause.reason)
-            + self._call(actor, call, 6)
+            + self._encoder.seen(call, actor, 6)
         )
-
-    def _call(self, actor: Actor, call: Call, number: int = 1) -> bytes:
-        """Return the call, as far as the viewer may read it, and beside it the viewer."""
-        if actor.is_service_itself:
-            return message_field(number, self._encoder.call(call))
-        if not readable(call, actor, self._call_types[call.type]):
-            viewer = text_field(1, actor.user_id)
-            return message_field(number, self._encoder.cut_call(call)) + message_field(number + 1, viewer)
-        viewer = self._encoder.viewer(call, actor)
-        return message_field(number, self._encoder.call(call)) + message_field(number + 1, viewer)
 
 
 def _cancel(task: asyncio.Task[object]) -> None:

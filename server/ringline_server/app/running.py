@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,6 +22,9 @@ from ringline_server.hub.hub import Hub
 from ringline_server.store.port import Store, StoreError
 from ringline_server.store.sqlite import SqliteStore
 from ringline_server.wire.grpcio import GrpcioWire, ListenError
+
+HEAD_START = 0.05
+"""Seconds between saying NOT_SERVING and telling the streams to go: on its way the second must not overtake the first."""
 
 
 class StartError(Exception):
@@ -89,6 +93,8 @@ async def running_server(
             raise StartError(f"{error}. Choose another address with --listen; port 0 takes any free one") from error
         stack.push_async_callback(wire.stop, settings.drain_grace)
         stack.callback(hub.going_away)
+        # So that whoever is told to go elsewhere is no longer sent here.
+        stack.push_async_callback(asyncio.sleep, HEAD_START)
         stack.callback(health.stop)
         health.set_serving(True)
         yield RunningServer(port, settings, clock, store, hub, engine, encoder, health, wire)
