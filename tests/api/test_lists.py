@@ -10,7 +10,6 @@ from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
 from ringline_server.rules.outcome import Event
 from ringline_server.rules.terms import EventType
-from ringline_server.store.port import Snapshot
 from tests.api.desk import Caller, Desk
 
 
@@ -19,13 +18,19 @@ def ann(desk: Desk) -> Caller:
     return desk.caller("ann")
 
 
-async def make(desk: Desk, caller: Caller, *ids: str, type: str = "default", **data: Any) -> None:
+async def make(desk: Desk, caller: Caller, *ids: str, type: str = "default", team: str = "") -> None:
     for id_ in ids:
-        await caller.call(pb.GetOrCreateCallRequest(type=type, id=id_, data=pb.CallData(**data)))
+        await caller.call(pb.GetOrCreateCallRequest(type=type, id=id_, data=pb.CallData(team=team)))
         await desk.clock.advance(1)
 
 
-async def pages(caller: Caller, **request: Any) -> list[list[str]]:
+async def add(caller: Caller, id_: str, user: str) -> None:
+    await caller.call(
+        pb.UpdateCallMembersRequest(type="default", id=id_, upsert_members=[pb.MemberInput(user_id=user)])
+    )
+
+
+async def pages(caller: Caller, **request: Any) -> list[list[str]]:  # noqa: ANN401 -- any fields
     """Return the ids of all calls of a list, page by page."""
     found, token = [], ""
     while True:
@@ -98,7 +103,7 @@ async def test_C8_what_may_not_be_read_is_not_listed_and_pages_are_still_full(de
         await make(desk, ann, f"{n:02}", team="" if n % 6 == 0 else "red")
 
     assert await pages(desk.caller("ann"), page_size=2) == [["06", "00"]]
-    assert sum(await pages(ann, page_size=5), []) == [f"{n:02}" for n in reversed(range(12))]
+    assert [id_ for page in await pages(ann, page_size=5) for id_ in page] == [f"{n:02}" for n in reversed(range(12))]
 
 
 async def test_a_page_that_would_cost_too_many_reads_is_shorter(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,13 +116,13 @@ async def test_a_page_that_would_cost_too_many_reads_is_shorter(desk: Desk, monk
 
 
 async def test_C6_a_page_ends_before_2_MiB(desk: Desk, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringline_server.api.lists.MAX_PAGE_BYTES", 1000)
+    monkeypatch.setattr("ringline_server.api.lists.MAX_PAGE_BYTES", 500)
     await make(desk, ann, "a", "b", "c", "d", "e")
 
     found = await pages(ann)
 
     assert len(found) > 1
-    assert sum(found, []) == ["e", "d", "c", "b", "a"]
+    assert [id_ for page in found for id_ in page] == ["e", "d", "c", "b", "a"]
     monkeypatch.setattr("ringline_server.api.lists.MAX_PAGE_BYTES", 1)
     assert await pages(ann) == [["e"], ["d"], ["c"], ["b"], ["a"]], "at least one a page"
 
@@ -271,5 +276,4 @@ async def test_C6_a_page_of_events_ends_before_2_MiB(desk: Desk, ann: Caller, mo
 
 async def test_lists_read_what_was_just_written(desk: Desk, ann: Caller) -> None:
     await make(desk, ann, "a")
-    assert await desk.store.read(Snapshot.head) == 1
     assert await pages(ann) == [["a"]]

@@ -36,19 +36,16 @@ def described(answer: Any) -> list[descriptor_pb2.FileDescriptorProto]:  # noqa:
 async def test_every_service_is_listed_and_described(desk: Desk, version: str) -> None:
     (listed,) = await ask(desk, version, {"list_services": ""})
     names = [one.name for one in listed.list_services_response.service]
-    served = {
-        path.split("/")[1]
-        for kind in (desk.rpcs.unary, desk.rpcs.server_stream, desk.rpcs.bidi_stream)
-        for path in kind
-    }
+    rpcs = [*desk.rpcs.unary, *desk.rpcs.server_stream, *desk.rpcs.bidi_stream]
+    served = {path.split("/")[1] for path in rpcs}
     assert set(names) == served
 
     for answer in await ask(desk, version, *({"file_containing_symbol": name} for name in names)):
         assert answer.valid_host == "h"
         pool = descriptor_pool.DescriptorPool()
         for file in reversed(described(answer)):
-            pool.Add(file)  # type: ignore[no-untyped-call]
-        pool.FindServiceByName(answer.original_request.file_containing_symbol)  # type: ignore[no-untyped-call]
+            pool.Add(file)
+        pool.FindServiceByName(answer.original_request.file_containing_symbol)
 
 
 @pytest.mark.parametrize("version", VERSIONS)

@@ -139,9 +139,7 @@ async def test_a_command_whose_decision_raises_fails_alone_and_is_logged(stage: 
     assert stage.engine.stats.raised == 1
 
 
-async def test_a_command_that_the_store_cannot_write_fails_alone(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_command_that_the_store_cannot_write_fails_alone(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     write_well = SqliteTransaction.write
 
     def write(self: SqliteTransaction, writes: list[Write], remembered: list[object]) -> None:

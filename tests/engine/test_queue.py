@@ -136,6 +136,6 @@ async def test_an_engine_that_stops_finishes_what_waits_and_takes_nothing_more(s
 
 async def test_an_engine_may_be_stopped_twice_or_without_ever_having_started(stage: Stage) -> None:
     await stage.engine.stop()
-    await stage.engine.stop()
+    await stage.stop()
     stage._make()
     await stage.engine.stop()

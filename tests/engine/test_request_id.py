@@ -89,9 +89,7 @@ async def test_X3_a_request_without_effect_is_remembered_too(stage: Stage) -> No
     ids=["method", "payload", "call"],
 )
 @pytest.mark.parametrize("batches", [1, 2])
-async def test_X3_another_request_under_the_same_id_is_refused(
-    stage: Stage, other: Submission, batches: int
-) -> None:
+async def test_X3_another_request_under_the_same_id_is_refused(stage: Stage, other: Submission, batches: int) -> None:
     if batches == 1:
         _, reused = await stage.together(RING, other)
     else:

@@ -45,13 +45,17 @@ class Catalogue:
         """Full names of the services."""
 
     def file(self, name: str) -> list[bytes] | None:
-        """Return the file of this name and all that it needs, itself first."""
+        """Return the file of this name and all that it needs, each before what it needs itself."""
         if name not in self._files:
             return None
-        needed = [name]
-        for one in needed:
-            needed += [other for other in self._files[one].dependency if other not in needed]
-        return [self._encoded[one] for one in needed]
+        return [self._encoded[one] for one in reversed(self._with_needed(name, {}))]
+
+    def _with_needed(self, name: str, seen: dict[str, None]) -> dict[str, None]:
+        for other in self._files[name].dependency:
+            if other not in seen:
+                self._with_needed(other, seen)
+        seen[name] = None
+        return seen
 
     def file_of_symbol(self, symbol: str) -> list[bytes] | None:
         """Return the file with the symbol, as `file` does: a message, field, enum, value, service or method."""

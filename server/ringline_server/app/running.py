@@ -24,7 +24,7 @@ from ringline_server.store.sqlite import SqliteStore
 from ringline_server.wire.grpcio import GrpcioWire, ListenError
 
 HEAD_START = 0.05
-"""Seconds between saying NOT_SERVING and telling the streams to go: on its way the second must not overtake the first."""
+"""Seconds between saying NOT_SERVING and telling the streams to go: on the way, that must not overtake this."""
 
 
 class StartError(Exception):
@@ -74,15 +74,17 @@ async def running_server(
             raise StartError(f"{error} (the database is chosen with --database)") from error
         stack.push_async_callback(store.close)
         hub = Hub(store, clock, settings.call_types)
-        await hub.start()
         stack.push_async_callback(hub.stop)
         engine = Engine(store, hub, hub, clock, settings.call_types, new_uid)
         hub.on_presence = engine.presence_changed
         stack.push_async_callback(engine.stop)
         try:
+            await hub.start()
             await engine.start()
         except (StoreError, EngineError) as error:
-            raise StartError(f"cannot decide what is overdue, {type(error).__name__}: {error}") from error
+            raise StartError(
+                f"cannot read the database or decide what is overdue, {type(error).__name__}: {error}"
+            ) from error
         encoder = CallEncoder(settings.call_types)
         health = HealthState()
         rpcs = _rpcs(settings, clock, store, hub, engine, encoder, health)
