@@ -177,6 +177,17 @@ async def test_X3_a_repeat_is_known_by_its_content_and_its_device(myself: Caller
     assert plain.call == first.call, "a plain GetCall has no effect, so its request_id means nothing"
 
 
+async def test_X3_requests_that_have_no_device_repeat_too(desk: Desk, myself: Caller) -> None:
+    await myself.call(sample(ring=False))
+    for request in (
+        pb.UpdateCallRequest(**CALL, custom=Struct(), request_id="update"),
+        pb.EndCallRequest(**CALL, request_id="end"),
+    ):
+        first = await myself.call(request)
+        assert await myself.call(request) == first
+        assert (await desk.caller("myself", "other").refused(request)).reason == "REQUEST_ID_REUSED"
+
+
 async def test_refusals_carry_what_the_contract_lists(myself: Caller, friend: Caller) -> None:
     await myself.call(sample(ring=False))
     stranger = await myself.refused(pb.RingCallRequest(**CALL, user_ids=["a", "b"]))

@@ -128,7 +128,7 @@ class Stage:
     async def present(self, key: CallKey = STANDUP) -> Call | None:
         """Return the call as the store has it."""
         placed = await self.store.store.read(lambda snapshot: snapshot.call(key))
-        return placed and placed.call
+        return None if placed is None else placed.call
 
     async def timers(self) -> list[Timer]:
         return await self.store.store.read(lambda snapshot: list(snapshot.timers()))

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from ringline_server.engine import decider
 from ringline_server.engine.port import CommandFailed, Outcome
 from ringline_server.rules.call import Call
 from ringline_server.rules.commands import Command, End, Get, Join, Reject, RingMembers, Update, UpdateMembers
 from ringline_server.rules.context import Context
+from ringline_server.rules.decide import decide as decide_well
 from ringline_server.rules.outcome import Decision, Refusal
 from ringline_server.rules.terms import Reason
 from ringline_server.store.port import Transaction, Write
@@ -118,8 +118,7 @@ def raising(monkeypatch: pytest.MonkeyPatch) -> None:
             raise ZeroDivisionError("boom")
         return decide_well(call, key, command, context, now)
 
-    decide_well = decider.decide
-    monkeypatch.setattr(decider, "decide", decide)
+    monkeypatch.setattr("ringline_server.engine.decider.decide", decide)
 
 
 @pytest.mark.usefixtures("raising")

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from ringline_server.engine import decider
 from ringline_server.engine.decider import Decider
 from ringline_server.rules.call import Call
 from ringline_server.rules.commands import Command, Get, Join, Leave, Reject, RingMembers, Tick, Update
 from ringline_server.rules.context import Context
+from ringline_server.rules.decide import decide as decide_well
 from ringline_server.rules.outcome import Answer, Decision, Refusal
 from ringline_server.rules.settings import SECOND, SettingsOverride
 from ringline_server.rules.terms import Reason
@@ -31,10 +31,10 @@ async def test_T1_the_earliest_of_many_deadlines_is_decided_first(stage: Stage) 
     for seconds in (9, 3, 6):
         settings = SettingsOverride(auto_cancel_timeout=seconds * SECOND)
         await stage.submit(said("ann", create("ann", "bob", ring=True, settings=settings), ("default", str(seconds))))
-    for told, seconds in enumerate(("3", "6", "9"), start=4):
+    for told, call in enumerate(("3", "6", "9"), start=4):
         await stage.clock.advance(3)
         await stage.told(told)
-        assert stage.bus.steps[-1].call.id == seconds
+        assert stage.bus.steps[-1].call.id == call
 
 
 async def test_T2_the_next_deadline_of_a_call_is_armed_at_each_step(stage: Stage) -> None:
@@ -184,8 +184,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch) -> list[Command]:
         return decide_well(call, key, command, context, now)
 
     ticks: list[Command] = []
-    decide_well = decider.decide
-    monkeypatch.setattr(decider, "decide", decide)
+    monkeypatch.setattr("ringline_server.engine.decider.decide", decide)
     return ticks
 
 
@@ -228,8 +227,7 @@ async def test_T4_a_deadline_that_changes_nothing_though_it_is_over_is_parked(
             return Decision(call, Answer())
         return decide_well(call, key, command, context, now)
 
-    decide_well = decider.decide
-    monkeypatch.setattr(decider, "decide", decide)
+    monkeypatch.setattr("ringline_server.engine.decider.decide", decide)
     await stage.submit(said("ann", create("ann", "bob", ring=True)))
     await stage.clock.advance(30)
     await stage.settle()

@@ -75,6 +75,7 @@ def test_T1_it_is_void_once_the_ring_is_answered() -> None:
     w = rung("ann", "bob", "eve", settings=AUTO_FIRST)
     w.join("bob")
     w.advance(40)
+    unmoved_by_tick(w)
     assert (w.last_ring.state, w.ringing, w.state) == ("ACCEPTED", {"eve"}, "ACTIVE")
 
 

@@ -27,7 +27,6 @@ from ringline_server.rules.context import CLOCK
 from ringline_server.rules.outcome import Decision
 from ringline_server.rules.settings import SECOND, Settings, SettingsOverride
 from ringline_server.rules.terms import JoinMode
-from ringline_server.rules.viewer import Relation, relation
 from tests.rules.world import World, inputs, rung, talking
 
 PEOPLE = ("ann", "bob", "eve", "fay", "gus")
@@ -124,11 +123,6 @@ class Walk:
             if event.type == "CALL_MISSED"
             for user in event.subject_user_ids
         )
-
-
-def relations(call: Call | None) -> dict[str, Relation]:
-    """Return what the call is to each of the people."""
-    return {} if call is None else {user: relation(call, user) for user in PEOPLE}
 
 
 def rings(call: Call) -> bool:

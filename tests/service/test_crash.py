@@ -181,7 +181,7 @@ async def requests_are_remembered(server: Server, told: Acknowledged) -> None:
     latest = {user: (request, answered) for user, request, answered in told.requests}
     for user, (request, answered) in latest.items():
         before = (await server.phone(user).get(answered.cid)).call
-        phone = server.phone(user)
+        phone = server.phone(user, "phone")
         again = await phone.stub.UpdateCall(request, **phone.options)
         assert again.call == before
 

@@ -16,6 +16,8 @@ from ringline_server.rules.context import Actor
 
 _VERSION = b"\x01"
 _DIGEST_BYTES = 12
+_MAX_TOKEN = 512
+_MAX_NUMBER = 2**63 - 1
 
 Place = tuple[int | None, str] | int
 
@@ -29,17 +31,20 @@ def make_token(place: Place, *belongs_to: object) -> str:
 
 def read_token(token: str, *belongs_to: object) -> tuple[int | None, str] | None:
     """Return the place of a token, or None if it is damaged or of another list."""
-    body = _body(token, belongs_to)
-    if body is None:
-        return None
-    key, uid = json.loads(body)
-    return key, uid
+    match _place(token, belongs_to):
+        case [None | int() as key, str() as uid] if uid.isascii() and abs(key or 0) <= _MAX_NUMBER:
+            return key, uid
+        case _:
+            return None
 
 
 def read_number(token: str, *belongs_to: object) -> int | None:
     """Return the place of a token whose list is counted through, or None as `read_token` does."""
-    body = _body(token, belongs_to)
-    return None if body is None else int(body)
+    match _place(token, belongs_to):
+        case int() as number if 0 <= number <= _MAX_NUMBER:
+            return number
+        case _:
+            return None
 
 
 def bad_token(field: str) -> ApiError:
@@ -56,13 +61,19 @@ def viewer_name(actor: Actor) -> str:
     return f"user:{actor.user_id}" if actor.user_id else f"service:{actor.service_id}"
 
 
-def _body(token: str, belongs_to: tuple[object, ...]) -> bytes | None:
+def _place(token: str, belongs_to: tuple[object, ...]) -> object:
+    """Return what is in a token; it may be anything, if somebody made the token up."""
+    if len(token) > _MAX_TOKEN:
+        return None
     try:
         raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        version, digest, body = raw[:1], raw[1 : 1 + _DIGEST_BYTES], raw[1 + _DIGEST_BYTES :]
+        if (version, digest) != (_VERSION, _digest(body, belongs_to)):
+            return None
+        place: object = json.loads(body)
     except (ValueError, binascii.Error):
         return None
-    version, digest, body = raw[:1], raw[1 : 1 + _DIGEST_BYTES], raw[1 + _DIGEST_BYTES :]
-    return body if (version, digest) == (_VERSION, _digest(body, belongs_to)) else None
+    return place
 
 
 def _digest(body: bytes, belongs_to: tuple[object, ...]) -> bytes:
