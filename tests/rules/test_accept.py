@@ -519,6 +519,15 @@ def test_X6_a_ring_that_is_over_does_not_answer_another_calls_session() -> None:
     assert w.ringing == {"bob"}
 
 
+def test_X6_naming_somebody_elses_ring_does_not_answer_ones_own() -> None:
+    w = World()
+    w.create("ann", ["ann", "bob", "eve", "dan"])
+    w.ring("ann", "bob")
+    w.ring("dan", "eve")
+    w.refused(Reason.RING_OVER, Join(w.call.ring_id(2)), "bob")
+    assert w.ringing == {"bob", "eve"}
+
+
 def test_X6_who_came_in_by_another_ring_is_told_RING_OVER_on_the_same_device() -> None:
     w = rung("ann", "bob", "eve")
     old = w.ring_id
@@ -593,3 +602,12 @@ def test_X6_an_old_ring_is_known_after_its_rows_are_gone() -> None:
     assert w.call.ring(1) is None
     w.refused(Reason.RING_OVER, Join(first), "bob")
     assert w.ringing == {"bob"}
+
+
+def test_A10_moving_to_a_device_that_is_in_already_puts_the_others_out_and_is_a_join() -> None:
+    w = rung("ann", "bob")
+    w.join("bob", "phone")
+    w.join("bob", "tablet", mode=JoinMode.ADD_DEVICE)
+    decision = w.join("bob", "phone", mode=JoinMode.MOVE_DEVICE)
+    assert decision.call.cause.type == "PARTICIPANT_JOINED"
+    assert [one.device_id for one in w.call.participants if one.user_id == "bob"] == ["phone"]

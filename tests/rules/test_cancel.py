@@ -205,6 +205,18 @@ def test_K4_who_rang_in_an_earlier_session_may_cancel_without_effect() -> None:
     assert w.ringing == {"bob"}
 
 
+def test_K4_a_ringer_who_is_no_member_may_cancel_without_effect_however_many_rings_followed() -> None:
+    w = talking("ann", "bob", "eve")
+    w.user("root", role="admin")
+    w.add("ann", "dan")
+    w.ring("root", "dan")
+    w.reject("dan")
+    for _ in range(12):
+        w.ring("ann", "dan")
+        w.reject("dan")
+    w.no_change(Cancel(), "root")
+
+
 def test_K4_who_never_rang_may_not_cancel() -> None:
     w = rung("ann", "bob", "eve")
     w.refused(Reason.NOT_ALLOWED, Cancel(), "bob")

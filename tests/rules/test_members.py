@@ -289,3 +289,11 @@ def test_M3_the_creator_may_not_remove_themselves() -> None:
 def test_M3_a_member_may_do_no_more_than_remove_themselves(command: UpdateMembers) -> None:
     w = among("ann", "bob", "eve")
     w.refused(Reason.NOT_ALLOWED, command, "bob")
+
+
+def test_M1_with_ring_and_nobody_upserted_there_is_nobody_to_ring() -> None:
+    w = World()
+    w.create("ann", ["ann", "bob", "cy"])
+    refusal = w.refused(Reason.INVALID_FIELD, UpdateMembers(remove=("cy",), ring=True), "ann")
+    assert [path for path, _ in refusal.fields] == ["upsert_members"]
+    assert "cy" in w.call.members

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from ringline_server.rules.commands import RingMembers, UpdateMembers
 from ringline_server.rules.settings import SECOND, Settings
 from tests.rules.world import World, rung, talking
 from tests.rules.world_extra import PEOPLE, Walk
@@ -189,3 +190,12 @@ def test_T8_CALL_MISSED_comes_exactly_once_for_each_missed_target(seed: int) -> 
     assert set(walk.missed) == missed
     assert set(walk.missed.values()) <= {1}
     assert {user for _, user in missed} <= set(PEOPLE)
+
+
+def test_T8_a_target_removed_together_with_the_ringer_did_not_miss_the_call() -> None:
+    w = World()
+    w.create("ann", ["ann", "bob", "cy"])
+    w.ok(RingMembers(("cy",)), "bob")
+    w.ok(UpdateMembers(remove=("bob", "cy")), "ann")
+    assert [target.missed for target in w.call.rings[0].targets] == [False]
+    assert "CALL_MISSED" not in {event.type for event in w.history}

@@ -262,6 +262,15 @@ def test_X6_a_late_reject_does_not_kill_another_ring() -> None:
     assert w.target("bob").state == "RINGING"
 
 
+def test_X6_naming_somebody_elses_ring_does_not_reject_ones_own() -> None:
+    w = World()
+    w.create("ann", ["ann", "bob", "eve", "dan"])
+    w.ring("ann", "bob")
+    w.ring("dan", "eve")
+    w.no_change(Reject(w.call.ring_id(2)), "bob")
+    assert w.ringing == {"bob", "eve"}
+
+
 def test_X6_a_late_reject_of_an_earlier_session_does_not_kill_the_present_ring() -> None:
     w = rung("ann", "bob")
     old = w.ring_id

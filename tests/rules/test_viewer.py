@@ -200,6 +200,22 @@ class TestCallingState:
         w.reject("eve")
         assert w.viewer("ann").calling_state == "LEFT"
 
+    def test_1_left_holds_for_a_ringer_who_is_no_member_however_many_rings_follow(self) -> None:
+        w = four()
+        w.user("root", role="admin")
+        w.join("eve")
+        w.join("dan")
+        w.ring("root", "bob")
+        w.reject("bob")
+        states = []
+        for _ in range(12):
+            w.ring("eve", "bob")
+            decision = w.reject("bob")
+            states.append(w.viewer("root").calling_state)
+            assert decision.touched is not None
+            assert "root" not in decision.touched
+        assert set(states) == {"LEFT"}
+
     def test_1_a_ringer_waits_while_any_of_their_rings_is_unanswered(self) -> None:
         w = four()
         w.ring("ann", "bob")

@@ -176,9 +176,12 @@ class Screen:
 
     def _take(self, message: pb.WatchCallsResponse) -> None:
         assert message.HasField("server_time")
-        if message.WhichOneof("event") == "change" and message.change.stop_reason != calls.STOP_REASON_ACCESS_LOST:
+        if message.HasField("reset"):
+            self._revisions.clear()
+        if message.HasField("change"):
             call = message.change.call
-            assert call.revision >= self._revisions.get(call.uid, 0), "W3: a revision went back on the stream"
+            last = self._revisions.get(call.uid, 0)
+            assert call.revision > last, f"W2, W3: told twice, or a revision went back: {last}, {describe(message)}"
             self._revisions[call.uid] = call.revision
         self.picture.apply(message)
         self.token = message.resume_token or self.token

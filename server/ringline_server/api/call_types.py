@@ -8,6 +8,18 @@ from ringline_server.rules.context import CallType, GrantRole
 from ringline_server.rules.settings import Settings
 from ringline_server.rules.terms import Capability
 
+
+class KnownTypes(dict[str, CallType]):
+    """Call types by name, those that are known being the keys.
+
+    A type that was taken out of the configuration may still have calls: on these nobody may do anything, and what was
+    due on them happens by the defaults.
+    """
+
+    def __missing__(self, name: str) -> CallType:
+        return CallType(name, Settings(), {})
+
+
 Grants = Mapping[GrantRole, frozenset[Capability]]
 
 _CREATE = frozenset({Capability.CREATE_CALL})
@@ -26,13 +38,13 @@ _FREE: Grants = {**_CLOSED, "call_member": _HOST}
 _LASTING = Settings(end_when_empty=False, drop_when_alone=False)
 """A room that is there whether or not somebody is in it."""
 
-BUILT_IN: Mapping[str, CallType] = {
-    one.name: one
+BUILT_IN = KnownTypes(
+    (one.name, one)
     for one in (
         CallType("default", Settings(), _CLOSED),
         CallType("development", Settings(), _FREE),
         CallType("livestream", _LASTING, _OPEN),
         CallType("audio_room", _LASTING, _OPEN),
     )
-}
+)
 """The built-in types by name."""

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
 
-from ringline_server.api.call_types import BUILT_IN
+from ringline_server.api.call_types import BUILT_IN, KnownTypes
 from ringline_server.config import reading
 from ringline_server.rules.context import CallType, GrantRole
 from ringline_server.rules.settings import SECOND, SettingsOverride
@@ -38,7 +38,7 @@ class CallTypeError(Exception):
 
 def call_types(table: object) -> CallTypes:
     """Return all call types, with those of the table ``call_types`` worked in."""
-    known = dict(BUILT_IN)
+    known = KnownTypes(BUILT_IN)
     for name, body in _table(table, "call_types").items():
         at = f"call_types.{name}"
         if not _NAME.fullmatch(name):

@@ -99,6 +99,8 @@ def _join_again(draft: Draft, user: str, mode: JoinMode) -> Participant:
         draft.emit(EventType.PARTICIPANT_JOINED, ring=here.ring, subjects=[user], main=True)
     others = [one for one in mine if one is not here]
     if mode is JoinMode.MOVE_DEVICE and others:
+        if here in draft.before.participants:
+            draft.emit(EventType.PARTICIPANT_JOINED, ring=here.ring, subjects=[user], main=True)
         draft.depart(others, "moved")
     return here
 

@@ -180,10 +180,9 @@ class Draft:
         changed = replace(ring, targets=targets)
         self.set_ring(changed)
         self.touch(*chosen)
-        if missed:
-            self._missed.setdefault(ring.number, []).extend(
-                target.user_id for target in ring.targets if target.user_id in chosen and target.rings
-            )
+        who = [target.user_id for target in ring.targets if target.user_id in chosen and target.rings]
+        if missed and who:
+            self._missed.setdefault(ring.number, []).extend(who)
         return changed
 
     def cancel_ring(self, ring: Ring, why: EndReason, reason: str) -> None:

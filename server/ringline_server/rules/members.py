@@ -22,6 +22,8 @@ def update_members(draft: Draft, command: UpdateMembers) -> Answer:
         require(draft.call, draft.context, Capability.UPDATE_CALL_MEMBER)
     if command.ring:
         require_user(draft.context, "ring")
+        if not command.upsert:
+            raise invalid_field("upsert_members", "must name the members to ring when ring is true")
     creator = draft.call.created_by_id
     if creator in command.remove:
         path = f"remove_user_ids[{command.remove.index(creator)}]"
@@ -71,10 +73,6 @@ def _remove(draft: Draft, users: list[str]) -> None:
     draft.touch(*users)
     draft.emit(EventType.MEMBER_REMOVED, subjects=users, main=True)
     for one in draft.call.rings:
-        if one.unanswered and one.ringer_id in gone:
-            draft.cancel_ring(one, EndReason.CANCELLED, "removed")
-            draft.emit(EventType.CALL_CANCELLED, ring=one.number, reason="removed")
-            continue
         alerted = [target.user_id for target in one.targets if target.rings and target.user_id in gone]
         if alerted:
             draft.finish_targets(
@@ -85,6 +83,10 @@ def _remove(draft: Draft, users: list[str]) -> None:
                 end_reason=EndReason.CANCELLED,
                 own_removal=True,
             )
+    for one in draft.call.rings:
+        if one.unanswered and one.ringer_id in gone:
+            draft.cancel_ring(one, EndReason.CANCELLED, "removed")
+            draft.emit(EventType.CALL_CANCELLED, ring=one.number, reason="removed")
     leaving = [one for one in draft.call.participants if one.user_id in gone]
     if leaving:
         draft.depart(leaving, "removed")

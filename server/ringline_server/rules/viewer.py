@@ -153,7 +153,7 @@ def stop_reason(call: Call, user_id: str, device_id: str, *, watches_joined: boo
         return None
     ring, target = latest
     if target is None:
-        return _ringer_stop_reason(ring, device_id)
+        return _ringer_stop_reason(call, ring, device_id)
     elsewhere = bool(device_id) and bool(target.device_id) and target.device_id != device_id
     match target.state:
         case TargetState.ACCEPTED:
@@ -168,11 +168,13 @@ def stop_reason(call: Call, user_id: str, device_id: str, *, watches_joined: boo
             return None
 
 
-def _ringer_stop_reason(ring: Ring, device_id: str) -> StopReason | None:
+def _ringer_stop_reason(call: Call, ring: Ring, device_id: str) -> StopReason | None:
     match ring.state:
         case RingState.ACCEPTED:
-            rang = ring.ringer_device_id
-            elsewhere = bool(device_id) and bool(rang) and rang != device_id
+            mine = (one for one in call.participants if one.user_id == ring.ringer_id)
+            acted = {one.device_id for one in mine if one.ring == ring.number}
+            acted.add(ring.ringer_device_id)
+            elsewhere = bool(device_id) and "" not in acted and device_id not in acted
             return StopReason.ACCEPTED_ELSEWHERE if elsewhere else StopReason.ACCEPTED
         case RingState.REJECTED:
             return StopReason.REJECTED

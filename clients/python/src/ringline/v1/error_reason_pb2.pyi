@@ -176,7 +176,8 @@ class _ErrorReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ErrorReaso
     """ERROR_REASON_INTERNAL means that the server made a mistake. It is in the server's log. The effect may exist: repeat
     with the same `request_id`.
 
-    Code: INTERNAL. Metadata: none.
+    Code: INTERNAL; UNAVAILABLE with RetryInfo where the server cannot know whether the effect exists and a repeat will
+    tell. Metadata: none.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 26
     """ERROR_REASON_DEADLINE_EXCEEDED means that the time was up, the client's or the 10 s of a request without a
@@ -352,7 +353,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 25
 """ERROR_REASON_INTERNAL means that the server made a mistake. It is in the server's log. The effect may exist: repeat
 with the same `request_id`.
 
-Code: INTERNAL. Metadata: none.
+Code: INTERNAL; UNAVAILABLE with RetryInfo where the server cannot know whether the effect exists and a repeat will
+tell. Metadata: none.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 26
 """ERROR_REASON_DEADLINE_EXCEEDED means that the time was up, the client's or the 10 s of a request without a
