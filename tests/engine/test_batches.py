@@ -194,22 +194,38 @@ async def test_P2_who_rings_and_is_then_removed_in_the_same_batch_has_rung(stage
     assert removed.call.rings[0].state == "CANCELLED"
 
 
-async def test_only_the_rows_of_users_whom_a_step_concerns_are_written(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    members = [f"user-{n}" for n in range(100)]
-    await stage.submit(said("ann", create("ann", *members)))
-    written: list[Write] = []
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The users whose rows are written, a list for each step."""
+    rows: list[list[str]] = []
     write_well = SqliteTransaction.write
 
     def write(self: SqliteTransaction, writes: list[Write], remembered: list[object]) -> None:
-        written.extend(writes)
+        rows.extend(sorted(user for user, _ in one.relations) for one in writes)
         write_well(self, writes, [])
 
     monkeypatch.setattr(SqliteTransaction, "write", write)
+    return rows
+
+
+async def test_only_the_rows_of_users_whom_a_step_concerns_are_written(stage: Stage, written: list[list[str]]) -> None:
+    members = [f"user-{n}" for n in range(100)]
+    await stage.submit(said("ann", create("ann", *members)))
     await stage.submit(said("ann", RingMembers(("user-1",))))
     await stage.submit(said("ann", Update(frozenset({"custom"}), custom=b"new")))
-    assert [sorted(user for user, _ in one.relations) for one in written] == [["ann", "user-1"], []]
+    assert written[1:] == [["ann", "user-1"], []]
+
+
+async def test_of_a_step_that_concerns_everybody_only_the_rows_that_change_are_written(
+    stage: Stage, written: list[list[str]]
+) -> None:
+    lounge = ("audio_room", "lounge")
+    members = [f"user-{n}" for n in range(100)]
+    await stage.submit(said("ann", create("ann", *members), lounge))
+    await stage.submit(said("ann", RingMembers(("user-1",)), lounge))
+    over = await stage.submit(said("user-1", Reject(), lounge))
+    assert over.call.session_over
+    assert written[2] == ["ann", "user-1"]
 
 
 async def test_how_many_devices_of_a_target_are_online_is_taken_when_it_is_rung(stage: Stage) -> None:

@@ -49,6 +49,15 @@ def test_what_is_due_after_the_horizon_comes_at_its_time() -> None:
     assert deadlines.take(due) == [A]
 
 
+def test_what_is_due_after_the_horizon_is_not_in_the_heap() -> None:
+    deadlines: Deadlines[tuple[str]] = Deadlines()
+    deadlines.take(0)
+    for n in range(1_000):
+        deadlines.arm((str(n),), HORIZON + n)
+        deadlines.disarm((str(n),))
+    assert deadlines._near == []
+
+
 def test_deadlines_that_no_longer_hold_are_forgotten() -> None:
     deadlines: Deadlines[tuple[str]] = Deadlines()
     deadlines.take(0)

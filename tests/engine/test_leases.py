@@ -92,6 +92,14 @@ async def test_T6_to_join_again_is_a_sign_of_life(stage: Stage) -> None:
     assert await who_is_in(stage) == []
 
 
+async def test_T6_what_others_do_is_no_sign_of_life(stage: Stage) -> None:
+    await stage.submit(JOIN_ANN)
+    await stage.clock.advance(15)
+    await stage.submit(JOIN_BOB)
+    await stage.clock.advance(5)
+    assert await who_is_in(stage) == ["bob@tablet"]
+
+
 async def test_T6_who_joins_again_in_the_batch_that_would_lose_them_lives(stage: Stage) -> None:
     await stage.submit(JOIN_ANN)
     held = stage.store.hold()

@@ -102,7 +102,5 @@ class Leases:
 
     def _begin(self, key: CallKey, device: Device, now: int) -> None:
         """Give a participation its whole time, which it needs only while its device holds no stream."""
-        if self._presence.is_online(*device):
-            self._deadlines.disarm((key, *device))
-        else:
+        if not self._presence.is_online(*device):
             self._deadlines.arm((key, *device), now + self._calls[key][0])
