@@ -61,7 +61,8 @@ def _submission(verb: Verb, request: Any, checks: Checks, context: RequestContex
     remembered = None
     if request_id and _has_effect(command):
         method = context.method.rpartition("/")[2]
-        remembered = RequestId(request_id, method, _fingerprint(method, request, actor.device_id))
+        device = actor.device_id if verb.has_device else ""
+        remembered = RequestId(request_id, method, _fingerprint(method, request, device))
     return Submission(key, command, actor, remembered)
 
 

@@ -52,6 +52,10 @@ class _Kept(Generic[K, V]):
         entry = self._entries.get(key)
         return None if entry is None else entry[0]
 
+    def drop(self, key: K) -> None:
+        old = self._entries.pop(key, None)
+        self._room += old[1] if old else 0
+
     def put(self, key: K, value: V, size: int) -> None:
         old = self._entries.pop(key, None)
         self._room += (old[1] if old else 0) - size
@@ -92,6 +96,8 @@ class CallEncoder:
         if encoded is None:
             encoded = self._encode(call)
             self._calls.put(key, encoded, len(encoded))
+            # An answer may still be about the revision before; nobody asks for what is older than that.
+            self._calls.drop((call.uid, call.revision - 2))
         return encoded
 
     def cut_call(self, call: Call) -> bytes:
