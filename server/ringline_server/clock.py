@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+MICROSECONDS = 1_000_000
+"""In a second."""
 
 
 class Clock(Protocol):
@@ -28,3 +32,40 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+class Alarm:
+    """Calls ``ring`` with the time whenever what ``next_at`` says has come. ``ring`` must not block or raise."""
+
+    def __init__(self, clock: Clock, next_at: Callable[[], int | None], ring: Callable[[int], None]) -> None:
+        self._clock = clock
+        self._next_at = next_at
+        self._ring = ring
+        self._at: int | None = None
+        """What is being waited for; None if nothing is."""
+        self._awake = asyncio.Event()
+
+    def look(self) -> None:
+        """Look again: ``next_at`` may have become earlier."""
+        due = self._next_at()
+        if due is not None and (self._at is None or due < self._at):
+            self._awake.set()
+
+    async def run(self) -> None:
+        """Ring what is due, until cancelled."""
+        while True:
+            self._awake.clear()
+            self._ring(self._clock.now())
+            self._at = self._next_at()
+            if self._at is None:
+                await self._awake.wait()
+                continue
+            nap = asyncio.create_task(self._nap(self._at), name="nap")
+            try:
+                await self._awake.wait()
+            finally:
+                nap.cancel()
+
+    async def _nap(self, until: int) -> None:
+        await self._clock.sleep(max(until - self._clock.now(), 0) / MICROSECONDS)
+        self._awake.set()

@@ -105,6 +105,7 @@ async def test_a_refused_command_fails_alone(stage: Stage) -> None:
     assert await stage.present(room(1)) == good.call
     assert await stage.present(room(2)) is None
     assert await stage.present(room(3)) == better.call
+    assert stage.engine.stats.refused == 1
 
 
 @pytest.fixture

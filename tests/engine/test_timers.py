@@ -12,6 +12,7 @@ from ringline_server.rules.decide import decide as decide_well
 from ringline_server.rules.outcome import Answer, Decision, Refusal
 from ringline_server.rules.settings import SECOND, SettingsOverride
 from ringline_server.rules.terms import Reason
+from ringline_server.store.sqlite_transaction import SqliteTransaction
 from tests.engine.stage import STANDUP, Stage, create, said
 
 
@@ -235,6 +236,21 @@ async def test_T4_a_deadline_that_changes_nothing_though_it_is_over_is_parked(
     await stage.clock.advance(3600)
     assert stage.store.transacts == transacts
     assert stage.engine.stats.parked == 1
+
+
+async def test_T4_a_deadline_that_the_store_cannot_write_is_parked(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(self: SqliteTransaction, *_: object) -> None:
+        raise UnicodeError("cannot be encoded")
+
+    await stage.submit(said("ann", create("ann", "bob", ring=True)))
+    monkeypatch.setattr(SqliteTransaction, "write", write)
+    await stage.clock.advance(30)
+    await stage.settle()
+    await stage.clock.advance(3600)
+    await stage.settle()
+    assert (stage.engine.stats.raised, stage.engine.stats.parked) == (1, 1)
 
 
 async def test_T4_time_does_not_go_back_between_decisions(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from ringline_server.rules import settle
 from ringline_server.rules.call import Call, Ring, Role, Target
 from ringline_server.rules.commands import (
     Cancel,
@@ -44,6 +46,9 @@ from tests.rules.world import World, inputs
 MEMBERS = ("ann", "bob", "eve", "dan")
 USERS = (*MEMBERS, "zoe", "root")
 """zoe is a stranger at first, and root an administrator who need not be a member."""
+
+LASTING_MEMBERS = ("ann", "bob", "eve")
+"""Whom nobody removes where it would matter."""
 
 DEVICES = ("", "phone", "tablet")
 
@@ -439,6 +444,43 @@ def test_X2_whatever_people_do_every_rule_holds_after_every_step(w: World, steps
 @given(worlds, steps)
 def test_X2_whatever_people_do_for_long_every_rule_holds_after_every_step(w: World, steps: list[Step]) -> None:
     Story(w).live(steps)
+
+
+@dataclass(slots=True)
+class Diary(Story):
+    """A story that is not checked but written down: what happened, and what each lasting member sees of it."""
+
+    pages: list[object] = field(default_factory=list)
+
+    def step(self, command: Command, actor: Actor) -> None:
+        w = self.w
+        outcome = w.decide(command, actor)
+        if isinstance(outcome, Decision):
+            w.run(command, actor)
+            self.pages.append(outcome.events)
+        self.pages += [(relation(w.call, user), viewer_state(w.call, user)) for user in LASTING_MEMBERS]
+
+
+def stays(step: Step) -> bool:
+    """Whether a step removes none of the lasting members."""
+    return not (
+        isinstance(step, Act)
+        and isinstance(step.command, UpdateMembers)
+        and set(LASTING_MEMBERS) & set(step.command.remove)
+    )
+
+
+@run_freely(max_examples=60)
+@given(worlds, steps)
+def test_1_what_a_call_forgets_of_its_old_rings_changes_nothing_for_its_members(w: World, steps: list[Step]) -> None:
+    steps = [step for step in steps if stays(step)]
+    diaries = []
+    for kept in (1, 1_000):
+        diary = Diary(World(w.type.name, w.type.settings))
+        with patch.object(settle, "CLOSED_RINGS_KEPT", kept):
+            diary.live(steps)
+        diaries.append(diary.pages)
+    assert diaries[0] == diaries[1]
 
 
 @run_freely(max_examples=100)

@@ -9,16 +9,14 @@ from google.protobuf.message import Message
 
 from ringline.v1 import call_pb2
 from ringline_server.api.validate import Checks
-from ringline_server.rules.settings import DAY, FIELDS, SECOND, SettingsOverride
+from ringline_server.rules.settings import FIELDS, RANGES, SettingsOverride
 
-_MINUTE = 60 * SECOND
-
-_DURATIONS = {
-    "ring.auto_cancel_timeout": (SECOND, 10 * _MINUTE),
-    "ring.incoming_call_timeout": (SECOND, 10 * _MINUTE),
-    "limits.max_duration": (SECOND, 7 * DAY),
-    "limits.participant_timeout": (10 * SECOND, 10 * _MINUTE),
-}
+_DURATIONS = (
+    "ring.auto_cancel_timeout",
+    "ring.incoming_call_timeout",
+    "limits.max_duration",
+    "limits.participant_timeout",
+)
 _SWITCHES = ("end_when_empty", "drop_when_alone")
 
 
@@ -41,11 +39,11 @@ def settings_override(path: str, settings: call_pb2.CallSettings, checks: Checks
     """Return what the settings override; ``path`` is where they are in the request."""
     overrides: dict[str, Any] = {}
     message: Message = settings
-    for where, (least, most) in _DURATIONS.items():
+    for where in _DURATIONS:
         group, _, name = where.partition(".")
         part = getattr(settings, group)
         if part.HasField(name):
-            overrides[name] = checks.duration(f"{path}.{where}", getattr(part, name), least, most)
+            overrides[name] = checks.duration(f"{path}.{where}", getattr(part, name), *RANGES[name])
     for name in _SWITCHES:
         if message.HasField(name):
             overrides[name] = getattr(settings, name)

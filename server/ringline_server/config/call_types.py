@@ -22,7 +22,7 @@ from typing import Any, TypeVar, get_args
 from ringline_server.api.call_types import BUILT_IN, KnownTypes
 from ringline_server.config import reading
 from ringline_server.rules.context import CallType, GrantRole
-from ringline_server.rules.settings import SECOND, SettingsOverride
+from ringline_server.rules.settings import RANGES, SECOND, SettingsOverride
 from ringline_server.rules.terms import Capability
 
 CallTypes = Mapping[str, CallType]
@@ -70,23 +70,22 @@ def _settings(table: object, at: str) -> dict[str, Any]:
     return found
 
 
-def _within(low: float, high: float, words: str, *, zero: bool = False) -> Callable[[object], int]:
+def _within(name: str, words: str, *, zero: bool = False) -> Callable[[object], int]:
+    least, most = RANGES[name]
+
     def read(value: object) -> int:
-        seconds = reading.seconds(value)
-        if not (low <= seconds <= high or (zero and seconds == 0)):
+        microseconds = round(reading.seconds(value) * SECOND)
+        if not (least <= microseconds <= most or (zero and microseconds == 0)):
             raise ValueError(words)
-        return round(seconds * SECOND)
+        return microseconds
 
     return read
 
 
-_RING = {
-    "auto_cancel_timeout": _within(1, 600, "1 s to 10 min (T3)"),
-    "incoming_call_timeout": _within(1, 600, "1 s to 10 min (T3)"),
-}
+_RING = {name: _within(name, "1 s to 10 min (T3)") for name in ("auto_cancel_timeout", "incoming_call_timeout")}
 _LIMITS = {
-    "max_duration": _within(1, 7 * 86_400, "1 s to 7 d (T3)"),
-    "participant_timeout": _within(10, 600, "10 s to 10 min, or 0 for none (T6)", zero=True),
+    "max_duration": _within("max_duration", "1 s to 7 d (T3)"),
+    "participant_timeout": _within("participant_timeout", "10 s to 10 min, or 0 for none (T6)", zero=True),
 }
 
 

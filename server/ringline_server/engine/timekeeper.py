@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from ringline_server.clock import Clock
-from ringline_server.engine.alarm import Alarm
+from ringline_server.clock import Alarm, Clock
 from ringline_server.engine.deadlines import Deadlines
 from ringline_server.engine.decider import Decided, Lease
 from ringline_server.engine.leases import Leases

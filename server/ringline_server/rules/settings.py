@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 SECOND = 1_000_000
@@ -47,5 +48,15 @@ class SettingsOverride:
 
 FIELDS = tuple(SettingsOverride.__dataclass_fields__)
 """The names of the settings, for masks and codecs."""
+
+_MINUTE = 60 * SECOND
+
+RANGES: Mapping[str, tuple[int, int]] = {
+    "auto_cancel_timeout": (SECOND, 10 * _MINUTE),
+    "incoming_call_timeout": (SECOND, 10 * _MINUTE),
+    "max_duration": (SECOND, 7 * DAY),
+    "participant_timeout": (10 * SECOND, 10 * _MINUTE),
+}
+"""The least and the most that a duration may be set to (T3, T6)."""
 
 NO_OVERRIDE = SettingsOverride()
