@@ -139,7 +139,8 @@ ends = st.builds(Act, users, st.just(""), st.just(End()))
 waits = st.builds(Wait, st.sampled_from([0.0, 1.0, 1.0, 1.0, 5.0, 30.0, 100.0]), flags)
 losses = st.builds(Loss, st.integers(0, 2))
 step: st.SearchStrategy[Step] = often((80, acts), (12, waits), (4, losses), (1, ends))
-steps = st.integers(0, 80).flatmap(lambda count: st.lists(step, min_size=count, max_size=count))
+# Lists of lists: one list would be short, or could not be made shorter by Hypothesis when it explains a failure.
+steps = st.lists(st.lists(step, min_size=1, max_size=30), max_size=30).map(lambda parts: list(itertools.chain(*parts)))
 
 worlds = st.builds(
     World,
@@ -421,8 +422,14 @@ def check_touched(before: Call | None, decision: Decision) -> None:
         return
     assert before is not None
     for user in USERS:
-        if user not in decision.touched:
-            assert relation(before, user) == relation(decision.call, user), user
+        if user in decision.touched:
+            continue
+        old, new = relation(before, user), relation(decision.call, user)
+        latest = before.ring(old.last_ring)
+        if user not in before.members and new.last_ring == 0 and latest and latest.session < before.session:
+            # A ring of an earlier session may be forgotten of somebody who is no member: they cannot be shown it.
+            old = replace(old, last_ring=0, missed=False)
+        assert old == new, user
 
 
 run_freely = partial(
@@ -432,7 +439,7 @@ run_freely = partial(
 )
 
 
-@run_freely(max_examples=120)
+@run_freely(max_examples=250)
 @given(worlds, steps)
 def test_X2_whatever_people_do_every_rule_holds_after_every_step(w: World, steps: list[Step]) -> None:
     Story(w).live(steps)
@@ -457,7 +464,7 @@ class Diary(Story):
         outcome = w.decide(command, actor)
         if isinstance(outcome, Decision):
             w.run(command, actor)
-            self.pages.append(outcome.events)
+            self.pages += outcome.events
         self.pages += [(relation(w.call, user), viewer_state(w.call, user)) for user in LASTING_MEMBERS]
 
 
