@@ -94,7 +94,7 @@ class Ring:
 
     @property
     def waited_for(self) -> bool:
-        """Whether its ringer waits, in the rulebook's sense."""
+        """Whether its ringer waits, in the sense of docs/rules.md, chapter 1."""
         return self.state is RingState.RINGING and not self.ringer_gone
 
     def target(self, user_id: str) -> Target | None:
