@@ -216,6 +216,20 @@ class TestCallingState:
             assert "root" not in decision.touched
         assert set(states) == {"LEFT"}
 
+    def test_1_left_holds_for_a_target_who_was_removed_however_many_rings_follow(self) -> None:
+        w = World("livestream")
+        w.create("ann", ["bob", "eve", "dan"])
+        w.join("eve")
+        w.join("dan")
+        w.ring("ann", "bob")
+        w.remove("ann", "bob")
+        states = []
+        for _ in range(12):
+            w.ring("eve", "ann")
+            w.reject("ann")
+            states.append(w.viewer("bob").calling_state)
+        assert set(states) == {"LEFT"}
+
     def test_1_a_ringer_waits_while_any_of_their_rings_is_unanswered(self) -> None:
         w = four()
         w.ring("ann", "bob")

@@ -118,11 +118,13 @@ def _forget_rings(draft: Draft) -> None:
 def _latest_rings(call: Call) -> dict[str, set[int]]:
     """Return each user's latest ring as target, their latest as ringer, and the one that brought them in.
 
-    Only of members, and of who rang or was in during this session: others are forgotten, or a call that is used for
+    Only of members, and of who rang, was rung or was in during this session: others are forgotten, or a call that is used for
     years would never stop growing.
     """
     latest: dict[str, set[int]] = {user: set() for user in (*call.members, *call.gone)}
-    latest |= {ring.ringer_id: set() for ring in call.rings if ring.session == call.session}
+    for ring in call.rings:
+        if ring.session == call.session:
+            latest |= {user: set() for user in (ring.ringer_id, *(target.user_id for target in ring.targets))}
     for one in call.participants:
         latest.setdefault(one.user_id, set()).add(one.ring)
     seen: set[tuple[str, bool]] = set()
