@@ -118,8 +118,8 @@ def _forget_rings(draft: Draft) -> None:
 def _latest_rings(call: Call) -> dict[str, set[int]]:
     """Return each user's latest ring as target, their latest as ringer, and the one that brought them in.
 
-    Only of members, and of who rang, was rung or was in during this session: others are forgotten, or a call that is used for
-    years would never stop growing.
+    Only of members, and of who rang, was rung or was in during this session: others are forgotten, or a call that is
+    used for years would never stop growing.
     """
     latest: dict[str, set[int]] = {user: set() for user in (*call.members, *call.gone)}
     for ring in call.rings:
