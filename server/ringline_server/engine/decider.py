@@ -142,15 +142,14 @@ class _Batch:
         key, command = submission.key, submission.command
         call = self.decided.calls.get(key)
         if (repeat := self._repeat(submission, call)) is not None:
+            if isinstance(repeat, Outcome) and isinstance(command, Join):
+                self.decided.joined.add((key, submission.actor.user_id, submission.actor.device_id))
             return repeat
         if call is not None and isinstance(command, Lose):
             lease = (key, command.user_id, command.device_id)
             if lease in self.decided.joined:
                 return Outcome(call, Answer())  # They have just shown a sign of life.
         now = self._now()
-        if call is not None:
-            # Not even when the server comes back with its clock set back does a call's time go back.
-            now = max(now, call.updated_at)
         context = self._context(submission, call)
         decision = decide(call, key, command, context, now)
         if isinstance(decision, Refusal):

@@ -100,7 +100,7 @@ def read_resumed(snapshot: Snapshot, sight: Sight, tokens: Tokens, token: str) -
     if since < head and (oldest is None or oldest[0] > since + 1):
         return Beginning(head, [], ResetReason.TOO_OLD)
     rows = _rows_since(snapshot, sight, since)
-    if len(rows) > MAX_RESUME_CHANGES:
+    if rows is None or len(rows) > MAX_RESUME_CHANGES:
         return Beginning(head, [], ResetReason.TOO_MANY_CHANGES)
     changes = [
         Change(Kind.ADDED, placed.call) if sight.matches(placed.call) else sight.removed(placed.call)
@@ -109,20 +109,40 @@ def read_resumed(snapshot: Snapshot, sight: Sight, tokens: Tokens, token: str) -
     return Beginning(head, changes)
 
 
-def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Placed]:
-    """Return calls that may have to be told of, by uid: more than the bound if there are more."""
+def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Placed] | None:
+    """Return calls that may have to be told of, by uid; None if more has changed than is looked through."""
     limit = MAX_RESUME_CHANGES + 1
-    if sight.filter.cids:
-        named = snapshot.calls(_keys(sight.filter.cids))
-        return {one.call.uid: one for one in named if one.position > since or not sight.may_read(one.call)}
-    if sight.actor.is_service_itself:
-        rows = snapshot.changed_calls(since, limit)
-        return {one.call.uid: one for one in rows if sight.filter.covers(one.call)}
     user = sight.actor.user_id
-    changed = snapshot.user_changes(user, since, limit)
-    present = snapshot.user_calls(user, sight.filter.calling_states, limit)
-    newer = [one for one in present if one.position > since and sight.matches(one.call)]
+    if sight.actor.is_service_itself:
+        changed = snapshot.changed_calls(since, limit)
+        newer: list[Placed] = []
+    else:
+        changed = snapshot.user_changes(user, since, limit)
+        newer = snapshot.user_calls(user, sight.filter.calling_states, limit)
+        newer = [one for one in newer if one.position > since]
+    if sight.filter.cids and not sight.actor.is_service_itself:
+        return _named_since(snapshot, sight, since, {one.call.uid for one in changed})
+    if max(len(changed), len(newer)) >= limit:
+        return None
+    newer = [one for one in newer if sight.matches(one.call)]
     return {one.call.uid: one for one in (*changed, *newer) if sight.filter.covers(one.call)}
+
+
+def _named_since(snapshot: Snapshot, sight: Sight, since: int, changed: set[str]) -> dict[str, Placed]:
+    """Return the named calls that changed, and those the viewer had to do with and may not read any more (W1).
+
+    Of other calls that they may not read nothing is told, not even that they exist (P2).
+    """
+    rows = {}
+    for one in snapshot.calls(_keys(sight.filter.cids)):
+        uid = one.call.uid
+        if sight.may_read(one.call):
+            concerns = one.position > since
+        else:
+            concerns = uid in changed or sight.actor.user_id in one.call.known_users()
+        if concerns:
+            rows[uid] = one
+    return rows
 
 
 def _keys(cids: frozenset[str]) -> list[CallKey]:

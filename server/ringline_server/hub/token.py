@@ -36,8 +36,9 @@ class Tokens:
 
     def __init__(self, epoch: str, actor: Actor, filter_digest: bytes) -> None:
         viewer = f"user:{actor.user_id}" if actor.user_id else f"service:{actor.service_id}"
+        # With another role or other teams another picture is true, though no call has changed.
         self._epoch = _digest(epoch)
-        self._viewer = _digest(viewer)
+        self._viewer = _digest(repr((viewer, actor.role, sorted(actor.teams))))
         self._filter = filter_digest
 
     def encode(self, position: int) -> str:

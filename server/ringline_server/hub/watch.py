@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ringline_server.clock import Clock
@@ -22,7 +22,6 @@ from ringline_server.hub.message import (
     GoingAway,
     Heartbeat,
     Kind,
-    Message,
     Notified,
     Reset,
     SnapshotComplete,
@@ -101,6 +100,10 @@ class Watch:
         """Position of the first step that was dropped because too many calls were pending."""
         self._notifications: deque[Notified] = deque()
         self._updated_at: dict[str, int] = {}
+        self._told: set[str] | None = None
+        """During a snapshot of pages: what was told, by uid."""
+        self._paged_to: int | None = None
+        """The position at which the last page was read."""
         self._going_away = False
         self._wake = asyncio.Event()
 
@@ -231,26 +234,38 @@ class Watch:
         """Tell what was read, after forgetting the steps that are part of it."""
         present = {change.call.uid for change in beginning.changes if change.kind is not Kind.REMOVED}
         self._set_floor(beginning.position, present)
+        loaded = {change.call.uid: change.call for change in beginning.changes}
+        self._notifications = deque(
+            replace(one, call=loaded.get(one.call.uid, one.call)) for one in self._notifications
+        )
         for change in beginning.changes:
             yield Told(change, "")
 
     async def _pages(self) -> AsyncGenerator[Told, None]:
-        """Tell a service's snapshot page by page; what changes meanwhile comes in between, as it is by then."""
+        """Tell a service's snapshot page by page; what changes meanwhile comes in between, as it is by then.
+
+        A call that changes before its page is read is not on it any more: ``_told`` knows what the reader has, until
+        every step that is older than the last page has been told.
+        """
         before: int | None = None
-        told: set[str] = set()
+        told = self._told = set[str]()
+        self._paged_to = None
         while True:
             position, rows = await self._store.read(partial(read_page, sight=self.sight, before=before))
             if before is None:
                 self._set_floor(position, set())
             if not rows:
-                return
+                self._paged_to = position
+                break
             before = rows[-1].position
             for placed in rows:
                 if placed.call.uid not in told and self.sight.matches(placed.call):
                     told.add(placed.call.uid)
                     yield Told(Change(Kind.ADDED, placed.call), "")
             for due in self._due():
-                yield Told(_first_told(due.message, told), "")
+                yield Told(due.message, "")
+        for due in self._due():
+            yield Told(due.message, "")
 
     def _set_floor(self, position: int, present: set[str]) -> None:
         """Forget steps up to ``position``, where the matching calls were ``present``."""
@@ -265,8 +280,7 @@ class Watch:
 
     def _due(self) -> Iterator[Told]:
         """Take and yield what can be told now. Notifications first: no revision goes back on a stream."""
-        while self._notifications:
-            yield Told(self._notifications.popleft(), self._token())
+        yield from self._notified()
         for uid in list(self._pending):
             pending = self._pending.get(uid)
             if pending is None or self._held_back(uid, pending):
@@ -274,21 +288,48 @@ class Watch:
             del self._pending[uid]
             if (change := self._change(uid, pending)) is not None:
                 yield Told(change, self._token())
+            yield from self._notified()
+        self._end_paging()
         now = self._clock.now()
         if now >= self._next_heartbeat:
             self._next_heartbeat = now + self._heartbeat
             self._alarms.at(self._next_heartbeat, self._wake.set)
             yield Told(Heartbeat(), self._token())
 
+    def _notified(self) -> Iterator[Told]:
+        while self._notifications:
+            yield Told(self._notifications.popleft(), self._token())
+
+    def _end_paging(self) -> None:
+        """Forget what was told once no step is left that is older than the last page."""
+        if self._paged_to is not None and self._head() >= self._paged_to:
+            first = next(iter(self._pending.values()), None)
+            if first is None or first.first > self._paged_to:
+                self._told = self._paged_to = None
+
     def _change(self, uid: str, pending: _Pending) -> Change | None:
         if pending.matches:
-            if len(pending.call.members) > MANY_MEMBERS:
-                self._updated_at[uid] = self._clock.now()
-            return Change(Kind.UPDATED if pending.known else Kind.ADDED, pending.call)
+            known = pending.known and self._has_told(uid)
+            if known and len(pending.call.members) > MANY_MEMBERS:
+                self._note_update(uid)
+            return Change(Kind.UPDATED if known else Kind.ADDED, pending.call)
         self._updated_at.pop(uid, None)
         if pending.known or pending.matched:
             return self.sight.removed(pending.call)
         return None
+
+    def _has_told(self, uid: str) -> bool:
+        """Whether the reader has a call that matched before; only in a snapshot of pages it may not (W9)."""
+        if self._told is None or uid in self._told:
+            return True
+        self._told.add(uid)
+        return False
+
+    def _note_update(self, uid: str) -> None:
+        now = self._clock.now()
+        if len(self._updated_at) > MAX_PENDING:
+            self._updated_at = {one: at for one, at in self._updated_at.items() if at + UPDATE_INTERVAL > now}
+        self._updated_at[uid] = now
 
     def _held_back(self, uid: str, pending: _Pending) -> bool:
         """Whether an update of a call with many members has to wait (W6)."""
@@ -301,11 +342,3 @@ class Watch:
             pending.held = True
             self._alarms.at(due, self._wake.set)
         return True
-
-
-def _first_told(message: Message, told: set[str]) -> Message:
-    """Return a change that comes during a snapshot as its reader has to see it: what is new to them is ADDED."""
-    if isinstance(message, Change) and message.call.uid not in told and message.kind is not Kind.REMOVED:
-        told.add(message.call.uid)
-        return Change(Kind.ADDED, message.call)
-    return message

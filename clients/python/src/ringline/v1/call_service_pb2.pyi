@@ -101,7 +101,9 @@ class _ResetReasonEnumTypeWrapper(enum_type_wrapper._EnumTypeWrapper[_ResetReaso
     RESET_REASON_UNSPECIFIED: _ResetReason.ValueType  # 0
     """RESET_REASON_UNSPECIFIED is never sent."""
     RESET_REASON_OTHER_USER: _ResetReason.ValueType  # 1
-    """RESET_REASON_OTHER_USER means it was made for another user, or for a service."""
+    """RESET_REASON_OTHER_USER means it was made for another user, for a service, or for this user with another role or
+    other teams, who sees other calls.
+    """
     RESET_REASON_OTHER_FILTER: _ResetReason.ValueType  # 2
     """RESET_REASON_OTHER_FILTER means it was made for other directions, states, types or cids."""
     RESET_REASON_TOO_OLD: _ResetReason.ValueType  # 3
@@ -123,7 +125,9 @@ class ResetReason(_ResetReason, metaclass=_ResetReasonEnumTypeWrapper):
 RESET_REASON_UNSPECIFIED: ResetReason.ValueType  # 0
 """RESET_REASON_UNSPECIFIED is never sent."""
 RESET_REASON_OTHER_USER: ResetReason.ValueType  # 1
-"""RESET_REASON_OTHER_USER means it was made for another user, or for a service."""
+"""RESET_REASON_OTHER_USER means it was made for another user, for a service, or for this user with another role or
+other teams, who sees other calls.
+"""
 RESET_REASON_OTHER_FILTER: ResetReason.ValueType  # 2
 """RESET_REASON_OTHER_FILTER means it was made for other directions, states, types or cids."""
 RESET_REASON_TOO_OLD: ResetReason.ValueType  # 3
@@ -1605,7 +1609,9 @@ class Heartbeat(message.Message):
 
 @typing.final
 class Reset(message.Message):
-    """Reset says why a resume token cannot be used (rule W4)."""
+    """Reset says that the stream starts again, and why (rule W4). Forget every call, and every resume_token: a snapshot
+    follows, and one that is cut before `snapshot_complete` has to begin anew.
+    """
 
     DESCRIPTOR: descriptor.Descriptor
 
