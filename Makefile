@@ -3,7 +3,8 @@
 
 # A Python to use instead of the newest one found.
 PYTHON ?=
-# Handed on to serve (options of ringline-server), test and prove (options of pytest), lock (options of uv pip compile).
+# Handed on to serve (options of ringline-server), demo (--record), test and prove (options of pytest), conformance (--only,
+# --jobs), lock (options of uv pip compile).
 ARGS ?=
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -16,17 +17,20 @@ PYTEST = .venv/bin/python -m pytest -n auto --dist worksteal
 # In CI `make test` includes the slower proofs.
 SELECTION = $(if $(filter-out 0 false,$(CI)),,not prove)
 
-.PHONY: help install serve test prove lint generate lock clean
+.PHONY: help install serve demo test prove conformance lint generate lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s%s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "ARGS='...' is handed on to serve, test, prove and lock, as in: make serve ARGS='--listen 127.0.0.1:0'"
+	@echo "ARGS='...' is handed on to serve, demo, test, prove, conformance and lock, as in: make serve ARGS='--listen 127.0.0.1:0'"
 
 install: .venv/.installed ## install the server into .venv
 
 serve: install ## install, then run the server
 	@exec .venv/bin/ringline-server serve $(ARGS)
+
+demo: install ## show a server and two phones: ring, answer, end (ARGS='--record docs/demo.txt' keeps it)
+	@.venv/bin/python clients/python/demo.py $(ARGS)
 
 # Everything else comes first: the last line is pytest's own summary.
 test: lint ## install, lint, then run all tests (without the slower proofs, except in CI)
@@ -34,6 +38,11 @@ test: lint ## install, lint, then run all tests (without the slower proofs, exce
 
 prove: .venv/.dev ## install, then run the slower proofs: races and crashes, many times over
 	@$(PYTEST) -m prove $(ARGS)
+
+# Every shell has a LANG: only that of the command line is meant, and it is no locale.
+conformance: .venv/.installed ## prove client languages by one suite: all that are here, or one (LANG=go)
+	@LANG=C.UTF-8 .venv/bin/python -m conformance.runner \
+	    $(if $(filter command,$(firstword $(origin LANG))),--language $(LANG)) $(ARGS)
 
 lint: .venv/.dev .venv-gen/.locked ## check style, types, import direction, the contract and its generated stubs
 	.venv/bin/ruff check

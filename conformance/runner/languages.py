@@ -1,0 +1,89 @@
+"""The drivers: `conformance/drivers/<language>/driver.toml` says how each is built and run, and what it needs.
+
+    needs = ["go"]                          # programs that must be on the PATH; without one, the language is skipped
+    build = [["go", "build", "-o", "driver", "."]]     # commands, run in the driver's folder before the cases
+    run = ["./driver"]                      # the driver, run in its folder
+    timeout = 10.0                          # optional: seconds for its start; a JVM may want more
+
+`{python}` in a command is the Python that runs the suite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+Command = tuple[str, ...]
+
+
+class LanguageError(Exception):
+    """A driver.toml cannot be read, or a driver cannot be built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One driver."""
+
+    name: str
+    folder: Path
+    needs: tuple[str, ...]
+    build: tuple[Command, ...]
+    run: Command
+    timeout: float
+
+    @property
+    def missing(self) -> list[str]:
+        """Programs that it needs and the machine does not have."""
+        return [program for program in self.needs if shutil.which(program) is None]
+
+    async def make(self) -> None:
+        """Build it. Raises LanguageError with what the build said."""
+        for command in self.build:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                cwd=self.folder,
+                env=environment(),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+            said, _ = await process.communicate()
+            if process.returncode != 0:
+                raise LanguageError(f"{self.name}: {' '.join(command)} failed:\n{said.decode(errors='replace')}")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment for children: ours, with UTF-8 whatever the locale is."""
+    return {**os.environ, "PYTHONUTF8": "1"}
+
+
+_KEYS = {"needs", "build", "run", "timeout"}
+
+
+def read_languages(folder: Path) -> list[Language]:
+    """Return the languages by name. Raises LanguageError."""
+    return [_read(path) for path in sorted(folder.glob("*/driver.toml"))]
+
+
+def _read(path: Path) -> Language:
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise LanguageError(f"{path} is not TOML: {error}") from error
+    if unknown := table.keys() - _KEYS:
+        raise LanguageError(f"{path}: unknown key {', '.join(sorted(unknown))}. There are: {', '.join(sorted(_KEYS))}")
+    if not table.get("run"):
+        raise LanguageError(f"{path}: run is missing")
+    build = tuple(_command(one) for one in table.get("build", []))
+    return Language(
+        path.parent.name, path.parent, tuple(table.get("needs", [])), build, _command(table["run"]),
+        float(table.get("timeout", 10.0)),
+    )  # fmt: skip
+
+
+def _command(words: list[str]) -> Command:
+    return tuple(word.replace("{python}", sys.executable) for word in words)
