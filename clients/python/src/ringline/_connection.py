@@ -1,4 +1,4 @@
-"""The connection of a client: its channel, who it says it is, and requests that are repeated until they are answered."""
+"""A client's connection: its channel, who it says it is, and requests that are repeated until they are answered."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OPTIONS: tuple[tuple[str, int], ...] = (
 class Connection:
     """A channel to a server, opened when it is first needed."""
 
-    def __init__(  # noqa: PLR0913 -- what a Client is made of
+    def __init__(
         self,
         address: str,
         metadata: Mapping[str, str | bytes],
@@ -95,7 +95,7 @@ class Connection:
         if silent is not self._stub or self._channel is None:
             return
         channel, self._channel, self._stub = self._channel, None, None
-        self.spawn(channel.close(self._timeout))
+        _ = self.spawn(channel.close(self._timeout))  # in its own time
 
     async def unary(
         self,
@@ -126,6 +126,8 @@ class Connection:
             if not isinstance(error, Unavailable) or self.clock.monotonic() + pause >= deadline:
                 raise error
             await self.clock.sleep(pause)
+            if self._closed:
+                raise error
             attempt += 1
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -147,7 +149,9 @@ class Connection:
             await channel.close(None)
 
 
-def identity(user: str | None, device: str | None, metadata: Mapping[str, str | bytes] | None) -> dict[str, str | bytes]:
+def identity(
+    user: str | None, device: str | None, metadata: Mapping[str, str | bytes] | None
+) -> dict[str, str | bytes]:
     """Return the metadata that say who one is: under ``-bin`` what gRPC's ASCII metadata cannot carry as it is."""
     found: dict[str, str | bytes] = {}
     for key, value in (("x-user-id", user), ("x-device-id", device)):

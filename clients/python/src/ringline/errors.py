@@ -29,18 +29,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+_DOMAIN = "ringline"
 _DETAILS = "grpc-status-details-bin"
 
 
 class RinglineError(Exception):
     """An error that the server answered, or that was met on the way to it."""
 
-    def __init__(  # noqa: PLR0913 -- the parts of an error as the contract has them
+    def __init__(
         self,
         code: grpc.StatusCode,
         message: str,
@@ -201,28 +203,31 @@ _BY_CODE: dict[grpc.StatusCode, type[RinglineError]] = {
 class _Details:
     """The google.rpc details of a status, as far as they are there and can be read."""
 
-    domain: ClassVar[str] = "ringline"
-
     def __init__(self, error: grpc.aio.AioRpcError) -> None:
         self.reason = ""
         self.metadata: dict[str, str] = {}
         self.fields: list[str] = []
         self.retry_after: float | None = None
-        raw = dict(error.trailing_metadata() or ()).get(_DETAILS)  # type: ignore[call-overload] # pairs, at run time
-        if isinstance(raw, bytes):
-            self._read(raw)
+        trailers: Any = error.trailing_metadata() or ()  # pairs, whatever the stubs say
+        for key, value in trailers:
+            if key == _DETAILS and isinstance(value, bytes):
+                self._read(value)
 
     def _read(self, raw: bytes) -> None:
-        info, fields, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
+        info, fields, retry = (
+            error_details_pb2.ErrorInfo(),
+            error_details_pb2.BadRequest(),
+            error_details_pb2.RetryInfo(),
+        )
         try:
             for detail in status_pb2.Status.FromString(raw).details:
-                if detail.Unpack(info) and info.domain == self.domain:
+                if detail.Unpack(info) and info.domain == _DOMAIN:
                     self.reason, self.metadata = info.reason, dict(info.metadata)
                 elif detail.Unpack(fields):
                     self.fields = [violation.field for violation in fields.field_violations]
                 elif detail.Unpack(retry):
                     self.retry_after = retry.retry_delay.ToTimedelta().total_seconds()
-        except ValueError:  # what a proxy put there says nothing to us; DecodeError is one
+        except DecodeError:  # what a proxy put there says nothing to us
             return
 
 
