@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ringline_server.engine.port import RequestId, Submission
 from ringline_server.hub import watch as watch_module
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.message import (
@@ -18,8 +19,10 @@ from ringline_server.hub.message import (
     TooSlow,
 )
 from ringline_server.hub.token import ResetReason
-from ringline_server.rules.commands import Get, Join, Leave, Reject, Update, UpdateMembers
+from ringline_server.rules.commands import Get, GetOrCreate, Join, Leave, Reject, Update, UpdateMembers
+from ringline_server.rules.commands import MemberInput as Input
 from ringline_server.rules.context import Actor
+from ringline_server.rules.settings import SettingsOverride
 from ringline_server.rules.terms import CallingState, StopReason
 from tests.hub.desk import Desk, Reader, open_desk
 
@@ -408,3 +411,18 @@ async def test_W4_another_team_is_another_picture(desk: Desk) -> None:
     token = await begun(reader)
     resumed = desk.watch("bob", token=token)
     assert (await resumed.next()).message == Reset(ResetReason.OTHER_USER)
+
+
+async def test_T6_repeating_a_join_is_a_sign_of_life(desk: Desk) -> None:
+    desk.watch("ann")
+    members = (Input("ann"), Input("bob"))
+    timeout = SettingsOverride(participant_timeout=10_000_000)
+    await desk.do("ann", GetOrCreate(members, ring=True, settings=timeout))
+    join = Submission(("default", "a"), Join(), Actor("bob", device_id="phone"), RequestId("one", "JoinCall", b"same"))
+    await desk.engine.submit(join)
+    await desk.clock.advance(9)
+    assert (await desk.engine.submit(join)).repeated
+    await desk.clock.advance(9)
+    assert (await desk.do("ann", Get())).call.is_in("bob")
+    await desk.clock.advance(2)
+    assert not (await desk.do("ann", Get())).call.is_in("bob")
