@@ -18,6 +18,7 @@ from ringline_server.rules.commands import Command, GetOrCreate, MemberInput
 from ringline_server.rules.context import Actor
 from ringline_server.store.sqlite import SqliteStore
 from tests.clock import FakeClock
+from tests.faults import FaultyStore
 from tests.rules.world import BUILT_IN
 
 
@@ -44,10 +45,15 @@ class Reader:
         assert isinstance(message, Change), message
         return message
 
-    async def quiet(self) -> bool:
-        """Whether there is nothing to read now."""
+    def begin(self) -> None:
+        """Begin to read, without waiting for a message."""
         if self._next is None:
             self._next = asyncio.ensure_future(anext(self._messages))
+
+    async def quiet(self) -> bool:
+        """Whether there is nothing to read now."""
+        self.begin()
+        assert self._next is not None
         for _ in range(50):
             await asyncio.sleep(0)
         return not self._next.done()
@@ -65,7 +71,7 @@ class Reader:
 class Desk:
     """Everything between the API and the disk."""
 
-    def __init__(self, store: SqliteStore, clock: FakeClock, hub: Hub, engine: Engine) -> None:
+    def __init__(self, store: FaultyStore, clock: FakeClock, hub: Hub, engine: Engine) -> None:
         self.store = store
         self.clock = clock
         self.hub = hub
@@ -93,7 +99,7 @@ class Desk:
 async def open_desk(folder: Path) -> AsyncIterator[Desk]:
     """Run a desk on the database in a folder."""
     clock, numbers = FakeClock(), count()
-    store = SqliteStore(folder / "ringline.db")
+    store = FaultyStore(SqliteStore(folder / "ringline.db"))
     await store.open()
     hub = Hub(store, clock, BUILT_IN)
     await hub.start()

@@ -426,3 +426,38 @@ async def test_T6_repeating_a_join_is_a_sign_of_life(desk: Desk) -> None:
     assert (await desk.do("ann", Get())).call.is_in("bob")
     await desk.clock.advance(2)
     assert not (await desk.do("ann", Get())).call.is_in("bob")
+
+
+async def test_W3_a_notification_that_a_snapshot_overtakes_shows_what_the_snapshot_showed(desk: Desk) -> None:
+    await desk.ring()
+    hold = desk.store.hold_read()
+    reader = desk.watch("bob")
+    reader.begin()
+    await hold.reached.wait()
+    await desk.do("ann", Get(notify=True))
+    await touch(desk)
+    hold.release.set()
+    assert (await reader.change()).call.revision == 3
+    assert (await reader.next()).message == SNAPSHOT
+    notified = (await reader.next()).message
+    assert isinstance(notified, Notified)
+    assert notified.call.revision == 3
+
+
+async def test_W9_what_changes_while_the_last_page_is_read_is_still_added_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringline_server.hub.snapshot.PAGE", 2)
+    for number in range(3):
+        await desk.ring(f"call-{number}", f"ann-{number}", f"bob-{number}")
+    reader = desk.watch(SERVICE)
+    assert [(await reader.change()).call.id for _ in range(2)] == ["call-2", "call-1"]
+    hold = desk.store.hold_read()
+    reader.begin()
+    await hold.reached.wait()
+    await desk.do("ann-0", Update(frozenset({"custom"}), custom=b"x"), "call-0")
+    hold.release.set()
+    change = await reader.change()
+    assert (change.kind, change.call.id, change.call.revision) == (Kind.ADDED, "call-0", 2)
+    assert (await reader.next()).message == SNAPSHOT
+    assert await reader.quiet()
