@@ -19,7 +19,8 @@ async def test_it_is_said_why_a_driver_cannot_be_built(tmp_path: Path) -> None:
     (language,) = read_languages(tmp_path)
     with pytest.raises(LanguageError, match=r"driver\.toml"):
         await language.make()
-    (tmp_path / "klingon" / "driver.toml").write_text('run = ["./driver"]\nbuild = [["sh", "-c", "echo why; exit 1"]]\n')
+    toml = 'run = ["./driver"]\nbuild = [["sh", "-c", "echo why; exit 1"]]\n'
+    (tmp_path / "klingon" / "driver.toml").write_text(toml)
     (language,) = read_languages(tmp_path)
     with pytest.raises(LanguageError, match="why"):
         await language.make()
