@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.languages, pytest.mark.timeout(300)]
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("wheels")
     for project in (ROOT / "clients" / "python", ROOT):
-        build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
+        build: list[str | Path] = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder]
         subprocess.run(build, cwd=project, check=True)
     return {name: next(folder.glob(f"{name}-*.whl")) for name in PACKAGES}
 
@@ -51,7 +51,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def requirements(wheel: Path) -> Iterator[Requirement]:
     """Yield what a wheel asks for, but for its extras and for the other wheel."""
     (info,) = (one for one in ZipPath(wheel).iterdir() if one.name.endswith(".dist-info"))
-    metadata: Distribution = PathDistribution(info)  # type: ignore[arg-type]
+    metadata: Distribution = PathDistribution(info)
     for line in metadata.requires or []:
         requirement = Requirement(line)
         if requirement.marker is None and requirement.name != "ringline":
@@ -87,14 +87,15 @@ def test_the_wheels_work_in_an_empty_project(
 ) -> None:
     asked = {lowest(one) for wheel in wheels.values() for one in requirements(wheel)} if end == "lowest" else locked()
     (tmp_path / "versions.txt").write_text("\n".join(asked))
-    uv = [Path(sys.executable).with_name("uv")]
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
+    uv = Path(sys.executable).with_name("uv")
+    subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    command = [*uv, "pip", "install", "--quiet", "--python", python, "--constraint", tmp_path / "versions.txt"]
+    command: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python, "--constraint", tmp_path / "versions.txt"]
     subprocess.run([*command, *wheels.values()], check=True)
     (tmp_path / "app.py").write_text(APP)
 
-    serve = [python.with_name("ringline-server"), "serve", "--listen", "127.0.0.1:0", "--database", tmp_path / "a.db"]
+    server_command = python.with_name("ringline-server")
+    serve: list[str | Path] = [server_command, "serve", "--listen", "127.0.0.1:0", "--database", "ringline.db"]
     with subprocess.Popen(serve, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
