@@ -90,7 +90,16 @@ def test_the_wheels_work_in_an_empty_project(
     uv = Path(sys.executable).with_name("uv")
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    command: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python, "--constraint", tmp_path / "versions.txt"]
+    command: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--constraint",
+        tmp_path / "versions.txt",
+    ]
     subprocess.run([*command, *wheels.values()], check=True)
     (tmp_path / "app.py").write_text(APP)
 
