@@ -23,6 +23,7 @@ from ringline_server.wire._grpc_http import (
     frame,
     read_head,
 )
+from ringline_server.wire._json import JsonCodec, json_codec
 
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -93,13 +94,18 @@ class Front:
 class _Request:
     """One HTTP request, which is one RPC."""
 
-    __slots__ = ("_is_ended", "_is_gone", "_is_started", "_receive", "_room", "_scope", "_send", "_task", "_unsent", "is_read")  # fmt: skip
+    __slots__ = (
+        *("_codec", "_content_type", "_is_ended", "_is_gone", "_is_started", "_receive", "_room", "_scope", "_send"),
+        *("_task", "_unsent", "is_read"),
+    )
 
     def __init__(self, scope: Event, receive: Receive, send: AsgiSend) -> None:
         self._scope = scope
         self._receive = receive
         self._send = send
         self._task = asyncio.current_task()
+        self._codec: JsonCodec | None = None
+        self._content_type = CONTENT_TYPE
         self.is_read = False
         """Whether the request has been read to its end: then ``receive`` is free to ask whether the client is there."""
         self._is_started = False
@@ -144,16 +150,23 @@ class _Request:
         """Return the head of what is a gRPC request; tell others what to do, and return None."""
         head = read_head(self._scope["headers"])
         if not head.content_type.startswith(b"application/grpc") or self._scope["method"] != "POST":
-            self._refuse(415, "This is a gRPC server. Call it with gRPC, gRPC-Web or Connect (docs/operating.md).")
+            self._refuse(415, _NOT_GRPC)
         elif not head.takes_trailers and self._scope["http_version"] in ("1.0", "1.1"):
             self._refuse(505, "gRPC needs HTTP/2, and this is HTTP/1.1: a proxy on the way may have to be told.")
         elif not head.takes_trailers:
             raise RpcError(Code.INTERNAL, "gRPC needs the header te: trailers; a proxy on the way may drop it.", b"")
-        elif head.content_type not in _CONTENT_TYPES and not head.content_type.startswith(b"application/grpc;"):
-            raise RpcError(Code.INTERNAL, "Messages are protobuf: send application/grpc or application/grpc+proto.", b"")
         else:
             return head
         return None
+
+    def _set_codec(self, content_type: bytes) -> None:
+        """Take messages as they are, or as JSON. Raises RpcError for anything else."""
+        kind = content_type.partition(b";")[0].rstrip()
+        if kind == b"application/grpc+json":
+            self._codec = json_codec(self._scope["path"])
+            self._content_type = (b"content-type", kind)
+        elif kind not in (b"application/grpc", b"application/grpc+proto"):
+            raise RpcError(Code.INTERNAL, "Messages are protobuf or JSON: application/grpc, or +proto, or +json.", b"")
 
     async def _run(self, rpcs: Rpcs | None, head: RequestHead) -> None:
         if rpcs is None:
@@ -162,6 +175,8 @@ class _Request:
         host, port = self._scope["client"]
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         context = RequestContext(method, head.metadata, peer, head.timeout)
+        if head.content_type != b"application/grpc":
+            self._set_codec(head.content_type)
         if (unary := rpcs.unary.get(method)) is not None:
             await self._run_unary(unary, context, head)
         elif (stream := rpcs.server_stream.get(method)) is not None:
@@ -173,6 +188,8 @@ class _Request:
 
     async def _run_unary(self, rpc: Unary, context: RequestContext, head: RequestHead) -> None:
         answer = await rpc(context, await self._read_one(head))
+        if self._codec is not None:
+            answer = self._codec.encode(answer)
         self._begin()
         self._is_ended = True
         self._tell({"type": "http.response.body", "body": frame(answer), "more_body": False})
@@ -200,13 +217,13 @@ class _Request:
                 break
         if len(messages) != 1 or not unframer.is_empty:
             raise RpcError(Code.UNIMPLEMENTED, "This method takes exactly one message.", b"")
-        return messages[0]
+        return messages[0] if self._codec is None else self._codec.decode(messages[0])
 
     async def _read_all(self, head: RequestHead) -> AsyncIterator[bytes]:
         unframer = Unframer(head.encoding)
         while not self.is_read:
             for message in unframer.feed(await self._read()):
-                yield message
+                yield message if self._codec is None else self._codec.decode(message)
         if not unframer.is_empty:
             raise RpcError(Code.INTERNAL, "The last message is cut off.", b"")
 
@@ -229,6 +246,8 @@ class _Request:
         """
         if self._is_ended or self._is_gone:
             return _cancelled()
+        if self._codec is not None:
+            message = self._codec.encode(message)
         self._begin()
         sent = self._send({"type": "http.response.body", "body": frame(message), "more_body": True})
         if not isinstance(sent, asyncio.Future):
@@ -252,7 +271,7 @@ class _Request:
     def _begin(self) -> None:
         if not self._is_started:
             self._is_started = True
-            self._tell(_START)
+            self._tell(_START if self._codec is None else _START | {"headers": (self._content_type,)})
 
     def _end(self, error: RpcError | None = None) -> None:
         """End the response with its status, alone if nothing was sent before it."""
@@ -261,7 +280,7 @@ class _Request:
         self._is_ended = True
         trailers = OK_TRAILERS if error is None else error_trailers(error)
         if not self._is_started and error is not None:
-            self._tell({"type": "http.response.start", "status": 200, "headers": [CONTENT_TYPE, *trailers]})
+            self._tell({"type": "http.response.start", "status": 200, "headers": [self._content_type, *trailers]})
             self._tell(_LAST_BODY)
             return
         self._begin()
@@ -281,7 +300,10 @@ class _Request:
             sent.add_done_callback(_forget)
 
 
-_CONTENT_TYPES = (b"application/grpc", b"application/grpc+proto")
+_NOT_GRPC = (
+    "This is a gRPC server. Call it with gRPC, gRPC-Web or Connect; with curl it is Connect: POST JSON as "
+    "application/json with the header connect-protocol-version: 1."
+)
 
 
 def _failed() -> RpcError:

@@ -54,8 +54,7 @@ def envoy_config(app: str, addresses: Sequence[str], port: int, admin: Path, opt
 def _connection_manager(options: EnvoyOptions) -> Json:
     return {
         "stat_prefix": "rpcs",
-        # A stream may be quiet for as long as it likes: its own heartbeats and the pings below say that it lives.
-        "stream_idle_timeout": "0s",
+        "stream_idle_timeout": _seconds(options.quiet_time),
         "request_headers_timeout": "10s",
         # Otherwise a header from the client decides what is taken for its address.
         "use_remote_address": True,
@@ -70,8 +69,8 @@ def _connection_manager(options: EnvoyOptions) -> Json:
             "initial_stream_window_size": 256 * 1024,
             "initial_connection_window_size": 1024 * 1024,
             "connection_keepalive": {
-                "interval": f"{options.ping_interval:.3f}s",
-                "timeout": f"{options.ping_timeout:.3f}s",
+                "interval": _seconds(options.ping_interval),
+                "timeout": _seconds(options.ping_timeout),
             },
             # Otherwise one bad header ends everybody's streams on the connection.
             "override_stream_error_on_invalid_http_message": True,
@@ -111,6 +110,10 @@ def _filter(name: str, config: str) -> Json:
         "name": f"envoy.filters.http.{name}",
         "typed_config": {"@type": f"{_TYPES}extensions.filters.http.{config}"},
     }
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.3f}s"
 
 
 def _connection_limit(options: EnvoyOptions) -> Json:

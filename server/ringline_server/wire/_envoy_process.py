@@ -38,7 +38,8 @@ class EnvoyProcess:
         self._port = port
         self._options = options
         self._json_log = json_log
-        self._folder = Path()
+        self.folder = Path()
+        """Where the administration listens, while it runs."""
         self._link: Link | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -60,8 +61,8 @@ class EnvoyProcess:
 
         addresses, port = await usable_addresses(self._host, self._port)
         # Sockets have short paths: the system's folder, not one of the user's.
-        self._folder = Path(tempfile.mkdtemp(prefix="ringline-"))
-        admin = self._folder / "admin"
+        self.folder = Path(tempfile.mkdtemp(prefix="ringline-"))
+        admin = self.folder / "admin"
         config = envoy_config(self._app, addresses, port, admin, self._options)
         _raise_file_limit()
         ours, theirs = socket.socketpair()
@@ -135,7 +136,7 @@ class EnvoyProcess:
             await self._listener
         if self._link is not None:
             self._link.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _for_inside(link: int, admin: Path, first: object) -> str:
