@@ -33,7 +33,8 @@ class Mismatch(Exception):
 class Server:
     """The control program, and the server that it runs at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, wire: str) -> None:
+        self._wire = wire
         self._child: Child | None = None
         self._now = START
         self._database = Path()
@@ -51,7 +52,7 @@ class Server:
             self._child = Child("the control program", lambda _: None)
             command = [sys.executable, "-m", "conformance.control"]
             await self._child.start(command, ROOT, environment())
-        answer = await self._ask("start", database=str(self._database), now=self._now, newer=newer)
+        answer = await self._ask("start", database=str(self._database), now=self._now, wire=self._wire, newer=newer)
         self.port = answer["port"]
 
     async def stop(self) -> None:

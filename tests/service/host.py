@@ -185,16 +185,16 @@ class InEnvoy(Server):
         self.envoy = EnvoyProcess(
             "tests.service.inside:asgi",
             (self._settings, self.clock.now()),
-            host="127.0.0.1",
-            port=self._port,
-            options=EnvoyOptions(),
+            "127.0.0.1",
+            self._port,
+            EnvoyOptions(),
             json_log=True,
         )
         return await self.envoy.start()
 
     async def _stop(self) -> None:
         if self.envoy is not None:
-            await self.envoy.stop()
+            await self.envoy.stop(2)
         self.envoy = None
 
     async def look(self) -> Look:

@@ -40,7 +40,7 @@ class Served:
 
 def process(options: EnvoyOptions | None = None, *, host: str = "127.0.0.1", port: int = 0, grace: float = 0) -> EnvoyProcess:
     return EnvoyProcess(
-        "tests.wire.inside:asgi", grace, host=host, port=port, options=options or EnvoyOptions(), json_log=True
+        "tests.wire.inside:asgi", grace, host, port, options or EnvoyOptions(), json_log=True
     )
 
 
@@ -52,4 +52,4 @@ async def serve(options: EnvoyOptions | None = None, *, grace: float = 0) -> Asy
         async with connect(port) as channel:
             yield Served(envoy, port, channel)
     finally:
-        await envoy.stop()
+        await envoy.stop(grace)

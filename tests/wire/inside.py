@@ -99,7 +99,7 @@ async def main(inside: Inside) -> None:
         0,
     )
     inside.link.say(serving=await wire.start())
-    while (heard := await inside.link.hear()) is not None and heard["op"] != "stop":
+    while (await inside.hear())["op"] != "stop":
         pass
     await wire.stop(float(str(inside.first)))
     inside.link.say(stopped=True)

@@ -238,7 +238,7 @@ async def test_a_killed_Envoy_is_noticed() -> None:
         psutil.Process(served.envoy.pid).kill()
         async with asyncio.timeout(5):
             await served.envoy.wait()
-            assert not await served.envoy.stop()
+            assert not await served.envoy.stop(2)
 
 
 # Clients that leave, stop, or say nothing.
@@ -398,7 +398,7 @@ async def test_a_port_that_is_taken_is_refused_with_the_reason() -> None:
                 await process(host=host, port=served.port).start()
     again = process(port=served.port)
     assert await again.start() == served.port, "as soon as it has stopped"
-    await again.stop()
+    await again.stop(2)
 
 
 async def test_a_port_that_is_taken_meanwhile_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,7 +420,7 @@ async def test_a_host_with_several_addresses_is_served_on_all_of_them_and_on_one
             async with aio.insecure_channel(f"{host}:{port}") as channel:
                 assert await channel.unary_unary("/canned.Service/Unary", None, None)(b"up") == b"up"
     finally:
-        await envoy.stop()
+        await envoy.stop(2)
 
 
 async def test_a_host_that_is_not_here_is_refused_with_the_reason() -> None:
@@ -432,7 +432,7 @@ async def test_stopping_lets_an_rpc_finish_accepts_no_other_and_cancels_what_tak
     async with serve(grace=2) as served:
         call, late = served.unary("Wait")(b"1"), served.unary("Wait")(b"")
         await served.unary()(b"")
-        stop = asyncio.create_task(served.envoy.stop())
+        stop = asyncio.create_task(served.envoy.stop(2))
         await asyncio.sleep(0.5)
         for channel in (served.channel, connect(served.port)):
             error = await failing(channel.unary_unary("/canned.Service/Unary", None, None)(b""))

@@ -35,8 +35,7 @@ async def serve_inside(
 ) -> None:
     """Serve until the command says stop, and answer what else it asks.
 
-    The process ends at once where the command is gone, as if it had been killed too, and where the store can no longer
-    promise durability.
+    The process ends at once where the store can no longer promise durability.
     """
     try:
         async with running_server(settings, clock=clock, build_wire=inside.wire) as server:
@@ -56,12 +55,9 @@ async def serve_inside(
 
 
 async def _until_told(inside: Inside, server: RunningServer, answer: Answer | None) -> None:
-    while (heard := await inside.link.hear()) is not None:
-        if heard["op"] == "stop":
-            return
+    while (heard := await inside.hear())["op"] != "stop":
         if answer is not None:
             inside.link.say(id=heard["id"], **await answer(server, heard))
-    os._exit(_BROKEN)
 
 
 asgi = application(main)

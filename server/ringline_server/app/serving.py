@@ -70,9 +70,8 @@ async def _serve_in_envoy(settings: Settings, announce: Announce, told_to_stop: 
     envoy = EnvoyProcess(
         "ringline_server.app.inside:asgi",
         settings,
-        host=settings.listen.host,
-        port=settings.listen.port,
-        options=EnvoyOptions(settings.cors_origins, settings.tls_certificate, settings.tls_key),
+        *settings.listen,
+        EnvoyOptions(settings.cors_origins, settings.tls_certificate, settings.tls_key),
         json_log=not is_for_people(settings.log_format, sys.stderr),
     )
     try:
@@ -84,7 +83,7 @@ async def _serve_in_envoy(settings: Settings, announce: Announce, told_to_stop: 
     announce(_InEnvoy(port))
     _log_serving(settings, port)
     await _first(told_to_stop.wait(), envoy.wait())
-    if not await envoy.stop():
+    if not await envoy.stop(settings.drain_grace):
         _break("Envoy has ended, and this process does too; start it again")
 
 

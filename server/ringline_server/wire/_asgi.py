@@ -139,11 +139,8 @@ class _Request:
         except asyncio.CancelledError:
             # The task ends here either way; nobody but the library waits for it.
             self._end(RpcError(Code.UNAVAILABLE, "The server is stopping. Try again.", b""))
-        except Exception:  # noqa: BLE001 -- whatever it is, the client must not take it for OK
+        except BaseException:  # noqa: BLE001 -- out of here it would be OK for the client, or the end of the loop
             _log.exception("rpc_failed", method=self._scope["path"])
-            self._end(_failed())
-        finally:
-            # After what is no Exception, too: without an end the library says OK, or nothing.
             self._end(_failed())
 
     def _read_head(self) -> RequestHead | None:

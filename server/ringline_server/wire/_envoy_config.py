@@ -41,6 +41,7 @@ def envoy_config(app: str, addresses: Sequence[str], port: int, admin: Path, opt
     manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
     manager.update(_connection_manager(options))
     manager["http_filters"][:0] = [
+        _only_methods(),
         _filter("cors", "cors.v3.Cors"),
         _filter("grpc_web", "grpc_web.v3.GrpcWeb"),
         _filter("connect_grpc_bridge", "connect_grpc_bridge.v3.FilterConfig"),
@@ -54,6 +55,7 @@ def envoy_config(app: str, addresses: Sequence[str], port: int, admin: Path, opt
 def _connection_manager(options: EnvoyOptions) -> Json:
     return {
         "stat_prefix": "rpcs",
+        "local_reply_config": _no_such_method(),
         "stream_idle_timeout": _seconds(options.quiet_time),
         "request_headers_timeout": "10s",
         # Otherwise a header from the client decides what is taken for its address.
@@ -109,6 +111,38 @@ def _filter(name: str, config: str) -> Json:
     return {
         "name": f"envoy.filters.http.{name}",
         "typed_config": {"@type": f"{_TYPES}extensions.filters.http.{config}"},
+    }
+
+
+def _only_methods() -> Json:
+    """Let only paths through that could be methods: in pyvoy others that are not UTF-8 get no answer at all."""
+    return {
+        "name": "envoy.filters.http.rbac",
+        "typed_config": {
+            "@type": _TYPES + "extensions.filters.http.rbac.v3.RBAC",
+            "rules": {
+                "policies": {
+                    "methods": {
+                        "permissions": [{"url_path": {"path": {"safe_regex": {"regex": "/[A-Za-z0-9_./-]*"}}}}],
+                        "principals": [{"any": True}],
+                    }
+                }
+            },
+        },
+    }
+
+
+def _no_such_method() -> Json:
+    """Answer for ``_only_methods`` in words of ours: to gRPC 404 is UNIMPLEMENTED."""
+    forbidden = {"comparison": {"value": {"default_value": 403, "runtime_key": "none"}}}
+    return {
+        "mappers": [
+            {
+                "filter": {"status_code_filter": forbidden},
+                "status_code": 404,
+                "body": {"inline_string": "There is no such method."},
+            }
+        ]
     }
 
 

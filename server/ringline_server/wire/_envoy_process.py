@@ -31,7 +31,7 @@ class StartFailedError(Exception):
 class EnvoyProcess:
     """One Envoy process. ``app`` is the ASGI application in it, as ``module:name``; ``first`` is for it to read."""
 
-    def __init__(self, app: str, first: object, *, host: str, port: int, options: EnvoyOptions, json_log: bool) -> None:
+    def __init__(self, app: str, first: object, host: str, port: int, options: EnvoyOptions, *, json_log: bool) -> None:
         self._app = app
         self._first = first
         self._host = host
@@ -59,19 +59,19 @@ class EnvoyProcess:
         require_pyvoy()
         from ringline_server.wire._envoy_config import envoy_config  # noqa: PLC0415 -- needs pyvoy
 
+        environment = os.environ | python_environment()
         addresses, port = await usable_addresses(self._host, self._port)
-        # Sockets have short paths: the system's folder, not one of the user's.
         self.folder = Path(tempfile.mkdtemp(prefix="ringline-"))
         admin = self.folder / "admin"
         config = envoy_config(self._app, addresses, port, admin, self._options)
         _raise_file_limit()
         ours, theirs = socket.socketpair()
-        with theirs:
-            environment = os.environ | python_environment() | {INSIDE: _for_inside(theirs.fileno(), admin, self._first)}
-            self._process = await _launch(config, theirs.fileno(), environment, json_log=self._json_log)
         self._link = await Link.open(ours)
-        self._listener = asyncio.create_task(self._listen(self._link), name="server inside")
         try:
+            with theirs:
+                environment[INSIDE] = _for_inside(theirs.fileno(), admin, self._first)
+                self._process = await _launch(config, theirs.fileno(), environment, json_log=self._json_log)
+            self._listener = asyncio.create_task(self._listen(self._link), name="server inside")
             return await self._port_served
         except BaseException:
             await self._end()
@@ -90,12 +90,16 @@ class EnvoyProcess:
         if self._process is not None:
             await self._process.wait()
 
-    async def stop(self) -> bool:
-        """Stop in good order, and return whether it was that. Takes as long as the server inside needs."""
+    async def stop(self, grace: float) -> bool:
+        """Stop in good order, and return whether it was that: not if Envoy has ended, or is stuck."""
         if self._link is not None:
             self._link.say(op="stop")
-        await self._stopped.wait()
-        in_order = self._process is not None and self._process.returncode is None
+        try:
+            async with asyncio.timeout(grace + _STOP_TIME):
+                await self._stopped.wait()
+            in_order = self._process is not None and self._process.returncode is None
+        except TimeoutError:
+            in_order = False
         await self._end()
         return in_order
 

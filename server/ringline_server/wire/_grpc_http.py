@@ -30,7 +30,10 @@ _WINDOWS = {b"gzip": _GZIP, b"deflate": zlib.MAX_WBITS}
 
 # Headers between client and server that are no metadata.
 _TRANSPORT = frozenset(
-    {b"accept", b"accept-encoding", b"content-length", b"grpc-accept-encoding", b"host", b"user-agent"}
+    {
+        *(b"accept", b"accept-encoding", b"content-length", b"grpc-accept-encoding", b"host", b"user-agent"),
+        b"x-envoy-external-address",
+    }
 )
 
 

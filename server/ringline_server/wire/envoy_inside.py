@@ -17,8 +17,9 @@ from ringline_server.api.port import Rpcs
 from ringline_server.wire._address import ListenError
 from ringline_server.wire._admin import Admin
 from ringline_server.wire._asgi import Application, AsgiSend, Event, Front, Receive
-from ringline_server.wire._link import INSIDE, Link
+from ringline_server.wire._link import INSIDE, Json, Link
 
+_ALONE = 1
 _POLL = 0.02
 _LISTEN_TIME = 20.0
 _FLUSH_TIME = 1.0
@@ -37,6 +38,13 @@ class Inside:
         self._front = front
         self.ready = asyncio.Event()
         """Set when Envoy may go on: everything below the wire has started."""
+
+    async def hear(self) -> Json:
+        """Return what the command says next. If it is gone, this process ends at once, as if it had been killed too."""
+        heard = await self.link.hear()
+        if heard is None:
+            os._exit(_ALONE)
+        return heard
 
     def wire(self, rpcs: Rpcs, _host: str, _port: int) -> EnvoyWire:
         """Return the wire, which is served where the command said."""
