@@ -26,6 +26,10 @@ ANSWER_TIME = 12.0
 """Seconds in which a driver must have answered: more than the server's 10 s for a request without a deadline."""
 
 
+NOTICE_TIME = 0.5
+"""Seconds in which a server on the envoy wire has noticed that a client cancelled; on grpcio it is told in turn."""
+
+
 class Mismatch(Exception):
     """What happened is not what the case expects."""
 
@@ -69,6 +73,11 @@ class Server:
     async def advance(self, seconds: float) -> None:
         """Move the clock."""
         self._now = (await self._ask("advance", seconds=seconds))["now"]
+
+    async def notice(self) -> None:
+        """Wait until it knows that a client has cancelled."""
+        if self._wire == "envoy":
+            await asyncio.sleep(NOTICE_TIME)
 
     async def close(self) -> None:
         """End the program."""

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import structlog
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 
 from ringline_server.api.port import Code, RequestContext, RpcError, Rpcs, Send
 from ringline_server.wire.envoy_inside import Inside, application
@@ -83,6 +84,14 @@ async def shout(context: RequestContext, requests: AsyncIterator[bytes], send: S
         raise
 
 
+async def check(context: RequestContext, request: bytes) -> bytes:
+    return HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString()
+
+
+async def watch(context: RequestContext, requests: AsyncIterator[bytes], send: Send) -> None:
+    await send(await check(context, await anext(requests)))
+
+
 async def main(inside: Inside) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     loop = asyncio.get_running_loop()
@@ -91,8 +100,8 @@ async def main(inside: Inside) -> None:
     unary = {"Unary": echo, "Seen": seen, "Notes": notes, "Refuse": refuse, "Crash": crash, "Wait": wait}
     wire = inside.wire(
         Rpcs(
-            {f"/canned.Service/{name}": rpc for name, rpc in unary.items()},
-            {"/canned.Service/ServerStream": stream},
+            {f"/canned.Service/{name}": rpc for name, rpc in unary.items()} | {"/grpc.health.v1.Health/Check": check},
+            {"/canned.Service/ServerStream": stream, "/grpc.health.v1.Health/Watch": watch},
             {"/canned.Service/BidiStream": shout},
         ),
         "",

@@ -12,7 +12,8 @@ _END_STREAM, _END_HEADERS = 1, 4
 async def send(port: int, path: bytes, *headers: tuple[bytes, bytes]) -> bytes:
     """Send one RPC with an empty message; return what comes back, up to the status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(_HELLO + _rpc(1, path, bytes(5), headers))
+    own = ((b"te", b"trailers"), (b"content-type", b"application/grpc"), *headers)
+    writer.write(_HELLO + _rpc(1, path, bytes(5), own))
     answer = b""
     async with asyncio.timeout(5):
         while b"grpc-status" not in answer and (more := await reader.read(65536)):
@@ -31,14 +32,20 @@ class Frames:
     ended: bool = False
 
 
-async def send_all(port: int, *rpcs: tuple[bytes, bytes, tuple[tuple[bytes, bytes], ...]]) -> list[Frames]:
+async def send_all(
+    port: int,
+    *rpcs: tuple[bytes, bytes, tuple[tuple[bytes, bytes], ...]],
+    te: bytes = b"trailers",
+    content_type: bytes = b"application/grpc",
+) -> list[Frames]:
     """Send RPCs (path, body, headers) on one connection; return what came on each, once each is over."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(_HELLO)
     found = {}
     for number, (path, body, headers) in enumerate(rpcs):
         found[2 * number + 1] = Frames()
-        writer.write(_rpc(2 * number + 1, path, body, headers))
+        own = (*(((b"te", te),) if te else ()), (b"content-type", content_type), *headers)
+        writer.write(_rpc(2 * number + 1, path, body, own))
     async with asyncio.timeout(5):
         while not all(frames.ended or frames.reset for frames in found.values()):
             head = await reader.readexactly(9)
@@ -79,8 +86,6 @@ def _rpc(stream: int, path: bytes, body: bytes, headers: tuple[tuple[bytes, byte
         (b":scheme", b"http"),
         (b":path", path),
         (b":authority", b"localhost"),
-        (b"te", b"trailers"),
-        (b"content-type", b"application/grpc"),
         *headers,
     )
     return _frame(_HEADERS, _END_HEADERS, stream, b"".join(_field(name, value) for name, value in head)) + _frame(

@@ -32,6 +32,10 @@ class Link:
         """Send an object."""
         self._writer.write(json.dumps(words).encode() + b"\n")
 
+    async def flush(self) -> None:
+        """Return once what was said is on its way."""
+        await self._writer.drain()
+
     async def hear(self) -> Json | None:
         """Return the next object, or None once the link is cut."""
         try:

@@ -19,7 +19,7 @@ from ringline_server.wire._admin import Admin
 from ringline_server.wire._asgi import Application, AsgiSend, Event, Front, Receive
 from ringline_server.wire._link import INSIDE, Json, Link
 
-_ALONE = 1
+_ALONE = _FAILED = 1
 _POLL = 0.02
 _LISTEN_TIME = 20.0
 _FLUSH_TIME = 1.0
@@ -36,15 +36,19 @@ class Inside:
         """What the command had for it to read."""
         self._admin = admin
         self._front = front
+        self._heard: asyncio.Queue[Json] = asyncio.Queue()
         self.ready = asyncio.Event()
         """Set when Envoy may go on: everything below the wire has started."""
 
     async def hear(self) -> Json:
-        """Return what the command says next. If it is gone, this process ends at once, as if it had been killed too."""
-        heard = await self.link.hear()
-        if heard is None:
-            os._exit(_ALONE)
-        return heard
+        """Return what the command says next."""
+        return await self._heard.get()
+
+    async def listen(self) -> None:
+        """Listen to the command. Once it is gone this process ends at once, as if it had been killed too."""
+        while (heard := await self.link.hear()) is not None:
+            self._heard.put_nowait(heard)
+        os._exit(_ALONE)
 
     def wire(self, rpcs: Rpcs, _host: str, _port: int) -> EnvoyWire:
         """Return the wire, which is served where the command said."""
@@ -115,17 +119,21 @@ async def _live(main: Callable[[Inside], Awaitable[None]], front: Front, receive
     link = await Link.open(socket.socket(fileno=told["link"]))
     first = pickle.loads(base64.b64decode(told["first"]))  # noqa: S301 -- from the command, through our own environment
     inside = Inside(link, first, Admin(Path(told["admin"])), front)
+    listening = asyncio.create_task(inside.listen())
     task = asyncio.ensure_future(main(inside))
     ready = asyncio.create_task(inside.ready.wait())
     await asyncio.wait((task, ready), return_when=asyncio.FIRST_COMPLETED)
-    if inside.ready.is_set():
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+    ready.cancel()
+    if not inside.ready.is_set():
+        # The command says why; of Envoy and pyvoy it would be a page.
         await _finish(task)
-        await send({"type": "lifespan.shutdown.complete"})
-    else:
-        await _finish(task)
-        await send({"type": "lifespan.startup.failed", "message": "the line of the command says why"})
+        await link.flush()
+        os._exit(_FAILED)
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await _finish(task)
+    listening.cancel()
+    await send({"type": "lifespan.shutdown.complete"})
 
 
 async def _finish(task: asyncio.Future[None]) -> None:
