@@ -5,8 +5,9 @@
     {"id":3,"op":"stop"}                                                      {"id":3}
 
 It serves one server at a time; `start` after `stop` is a restart, on the same file or on another. With `"newer":true`
-the server answers as a later version would: see newer.py; with `"wire":"envoy"` it is in Envoy's process. To crash the server, kill this process. Times are
-microseconds since the epoch. It ends when stdin does. What fails is answered with `error`.
+the server answers as a later version would: see newer.py. With `"wire":"envoy"` it is in Envoy's process, see
+inside.py. To crash the server, kill this process. Times are microseconds since the epoch. It ends when stdin does. What
+fails is answered with `error`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
+
 import structlog
 
 from conformance.control.clock import StandingClock
@@ -61,7 +63,11 @@ class Control:
         settings = Settings(listen=Address("127.0.0.1", 0), database=database, drain_grace=0.5)
         if wire == "envoy":
             envoy = EnvoyProcess(
-                "conformance.control.inside:asgi", (settings, now, newer), *settings.listen, EnvoyOptions(), json_log=False
+                "conformance.control.inside:asgi",
+                (settings, now, newer),
+                *settings.listen,
+                EnvoyOptions(),
+                json_log=False,
             )
             port = await envoy.start()
             self._stack.push_async_callback(envoy.stop, settings.drain_grace)

@@ -105,7 +105,10 @@ async def test_W7_a_signal_says_not_serving_then_going_away_then_ok_and_the_exit
     sent: signal.Signals, wire: str, tmp_path: Path
 ) -> None:
     arguments = ("--wire", wire)
-    async with serving(*arguments, directory=tmp_path) as server, aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    async with (
+        serving(*arguments, directory=tmp_path) as server,
+        aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         watch = CallServiceStub(channel).WatchCalls(pb.WatchCallsRequest(), metadata=FRIEND)
@@ -141,7 +144,7 @@ async def test_W7_200_streams_all_end_with_going_away_and_OK(wire: str, tmp_path
             assert await asyncio.gather(*map(rest, watches)) == [["going_away"]] * 200
         assert (await server.end())[0] == 0
         for channel in channels:
-            await channel.close()
+            await channel.close(None)
 
 
 def channel_of_its_own(port: int) -> aio.Channel:

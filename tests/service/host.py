@@ -1,4 +1,4 @@
-"""Servers to test: with a clock that the test moves, and in a process of its own by the users' command; on both wires."""
+"""Servers to test, on both wires: with a clock that the test moves, and in a process of its own by the command."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Server(Phones):
     async def until(self, condition: Callable[[Look], object]) -> None:
         """Wait until something holds within the server."""
         async with asyncio.timeout(PATIENCE):
-            while not condition(await self.look()):
+            while not condition(await self.look()):  # noqa: ASYNC110 -- it has nothing to wait on
                 await asyncio.sleep(TICK)
 
     async def settled(self) -> None:
@@ -154,13 +154,14 @@ class InProcess(Server):
 
     def __init__(self, database: Path, clock: FakeClock) -> None:
         super().__init__(database)
-        self.clock = clock
+        self.clock = self._clock = clock
         self._stack = contextlib.AsyncExitStack()
         self._running: RunningServer | None = None
 
     async def _start(self) -> int:
-        self._running = await self._stack.enter_async_context(running_server(self._settings, clock=self.clock))
-        return self._running.port
+        running = await self._stack.enter_async_context(running_server(self._settings, clock=self._clock))
+        self._running = running
+        return running.port
 
     async def _stop(self) -> None:
         self._running = None
@@ -256,8 +257,9 @@ class Process(Phones):
         assert self._process is not None
         if self._process.returncode is None:
             # The server itself may be a child of the command.
-            for process in (*psutil.Process(self.pid).children(), self._process):
-                process.kill()
+            for child in psutil.Process(self.pid).children():
+                child.kill()
+            self._process.kill()
         await self._process.wait()
 
     def terminate(self) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from typing import cast
 
 import structlog
 
 from ringline_server.app.inside import Json, serve_inside
 from ringline_server.app.running import RunningServer
+from ringline_server.config import Settings
 from ringline_server.wire.envoy_inside import Inside, application
 from tests.clock import FakeClock
 
 
 async def main(inside: Inside) -> None:
-    settings, now = inside.first  # type: ignore[misc] # what tests.service.host hands in
+    settings, now = cast("tuple[Settings, int]", inside.first)
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     clock = FakeClock(now)
 

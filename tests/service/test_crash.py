@@ -113,7 +113,9 @@ async def write_until_killed(process: Process, seed: int) -> Acknowledged:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_X1_T4_kill_9_amid_fifty_writers_loses_nothing_and_halves_nothing(tmp_path: Path, wire: str, seed: int) -> None:
+async def test_X1_T4_kill_9_amid_fifty_writers_loses_nothing_and_halves_nothing(
+    tmp_path: Path, wire: str, seed: int
+) -> None:
     database = tmp_path / "ringline.db"
     async with subprocess_server(database, tmp_path / "server.log", wire) as process:
         told = await write_until_killed(process, seed)

@@ -23,9 +23,7 @@ class Served:
     def unary(self, name: str = "Unary") -> aio.UnaryUnaryMultiCallable[bytes, bytes]:
         return self.channel.unary_unary(f"/canned.Service/{name}", None, None)
 
-    def stream(
-        self, name: str, *, timeout: float | None = None, **asked: object
-    ) -> aio.UnaryStreamCall[bytes, bytes]:
+    def stream(self, name: str, *, timeout: float | None = None, **asked: object) -> aio.UnaryStreamCall[bytes, bytes]:
         method = self.channel.unary_stream("/canned.Service/ServerStream", None, None)
         return method(json.dumps({"name": name, **asked}).encode(), timeout=timeout)
 
@@ -38,10 +36,10 @@ class Served:
         return found
 
 
-def process(options: EnvoyOptions | None = None, *, host: str = "127.0.0.1", port: int = 0, grace: float = 0) -> EnvoyProcess:
-    return EnvoyProcess(
-        "tests.wire.inside:asgi", grace, host, port, options or EnvoyOptions(), json_log=True
-    )
+def process(
+    options: EnvoyOptions | None = None, *, host: str = "127.0.0.1", port: int = 0, grace: float = 0
+) -> EnvoyProcess:
+    return EnvoyProcess("tests.wire.inside:asgi", grace, host, port, options or EnvoyOptions(), json_log=True)
 
 
 @asynccontextmanager

@@ -85,7 +85,7 @@ async def shout(context: RequestContext, requests: AsyncIterator[bytes], send: S
 
 
 async def check(context: RequestContext, request: bytes) -> bytes:
-    return HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString()
+    return bytes(HealthCheckResponse(status=HealthCheckResponse.SERVING).SerializeToString())
 
 
 async def watch(context: RequestContext, requests: AsyncIterator[bytes], send: Send) -> None:

@@ -16,7 +16,7 @@ import pytest
 from grpc import aio
 
 from ringline_server.api.port import MAX_REQUEST_BYTES, Code
-from ringline_server.wire import _envoy_process, _libpython
+from ringline_server.wire import _envoy_process
 from ringline_server.wire._envoy_config import envoy_config
 from ringline_server.wire.envoy import EnvoyOptions, StartFailedError
 from ringline_server.wire.port import ListenError
@@ -37,7 +37,7 @@ async def failing(call: Awaitable[object]) -> aio.AioRpcError:
 
 async def until(condition: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 -- of another process
             await asyncio.sleep(0.05)
 
 
@@ -59,7 +59,12 @@ async def test_bytes_go_in_and_come_out_as_they_are() -> None:
 
 async def test_a_handler_is_told_method_metadata_peer_and_the_time_left() -> None:
     async with serve() as served:
-        metadata = (("x-user-id", "a"), ("x-user-id", "b"), ("x-name-bin", "ä".encode()), ("x-forwarded-for", "9.9.9.9"))
+        metadata = (
+            ("x-user-id", "a"),
+            ("x-user-id", "b"),
+            ("x-name-bin", "ä".encode()),
+            ("x-forwarded-for", "9.9.9.9"),
+        )
         method, seen, peer, timeout = json.loads(await served.unary("Seen")(b"", metadata=metadata, timeout=7))
         assert json.loads(await served.unary("Seen")(b""))[-1] is None
     assert method == "/canned.Service/Seen"
@@ -158,9 +163,7 @@ async def test_a_message_that_cannot_be_decompressed_is_refused(
     encoding: bytes, flag: int, message: bytes, one_server: Served
 ) -> None:
     body = bytes([flag]) + len(message).to_bytes(4, "big") + message
-    (frames,) = await raw.send_all(
-        one_server.port, (b"/canned.Service/Unary", body, ((b"grpc-encoding", encoding),))
-    )
+    (frames,) = await raw.send_all(one_server.port, (b"/canned.Service/Unary", body, ((b"grpc-encoding", encoding),)))
     assert (frames.data, frames.headers, frames.ended) == (b"", 1, True)
 
 
@@ -284,7 +287,7 @@ async def test_a_client_that_is_stopped_is_noticed_by_the_pings() -> None:
         client = await asyncio.create_subprocess_exec(sys.executable, *arguments, asked)
 
         async def are_open() -> bool:
-            return (await served.notes())["sent"].get("stopped") == 3
+            return bool((await served.notes())["sent"].get("stopped") == 3)
 
         await until(are_open)
         client.send_signal(signal.SIGSTOP)
@@ -465,7 +468,7 @@ def test_all_limits_are_in_the_configuration_that_Envoy_gets(tmp_path: Path) -> 
 async def test_where_pyvoy_is_missing_the_message_says_so_and_names_the_other_wire(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_libpython.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ListenError, match=r"ringline-server\[envoy\].*--wire grpcio"):
         await process().start()
 

@@ -132,9 +132,7 @@ async def test_who_speaks_no_grpc_is_told_what_to_do(served: Served) -> None:
     assert (answer.status, b"gRPC-Web or Connect" in answer.body) == (415, True)
     answer = await ask(served.port, "POST", "/canned.Service/Unary", b"{}", {"content-type": "application/json"})
     assert (answer.status, b"connect-protocol-version: 1" in answer.body) == (415, True)
-    answer = await ask(
-        served.port, "POST", "/canned.Service/Unary", framed(b""), {"content-type": "application/grpc"}
-    )
+    answer = await ask(served.port, "POST", "/canned.Service/Unary", framed(b""), {"content-type": "application/grpc"})
     assert (answer.status, b"gRPC needs HTTP/2" in answer.body) == (505, True)
     (frames,) = await raw.send_all(served.port, (b"/canned.Service/Unary", framed(b""), ()), te=b"")
     assert (frames.data, frames.headers, frames.ended) == (b"", 1, True), "a status in the headers, no lost trailers"

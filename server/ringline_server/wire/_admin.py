@@ -30,7 +30,9 @@ class Admin:
 
     async def open_requests(self) -> int:
         """Return how many requests have not ended for their clients."""
-        found = re.search(rb"downstream_rq_active: (\d+)", await self._ask("GET", "/stats?filter=rpcs.downstream_rq_active"))
+        found = re.search(
+            rb"downstream_rq_active: (\d+)", await self._ask("GET", "/stats?filter=rpcs.downstream_rq_active")
+        )
         return int(found[1]) if found else 0
 
     async def _ask(self, method: str, target: str) -> bytes:

@@ -156,7 +156,8 @@ def _connection_limit(options: EnvoyOptions) -> Json:
             {
                 "name": "envoy.resource_monitors.global_downstream_max_connections",
                 "typed_config": {
-                    "@type": _TYPES + "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                    "@type": _TYPES
+                    + "extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
                     "max_active_downstream_connections": options.max_connections,
                 },
             }

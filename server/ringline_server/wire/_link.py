@@ -25,7 +25,7 @@ class Link:
     @classmethod
     async def open(cls, end: socket.socket) -> Link:
         """Return the link at this end."""
-        end.setblocking(False)
+        end.settimeout(0)
         return cls(*await asyncio.open_unix_connection(sock=end, limit=_LONGEST_LINE))
 
     def say(self, **words: object) -> None:

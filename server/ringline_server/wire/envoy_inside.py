@@ -93,7 +93,7 @@ class EnvoyWire:
         """Wait until Envoy has sent what it was told to; a client that does not read is not waited for."""
         try:
             async with asyncio.timeout(_FLUSH_TIME):
-                while await self._admin.open_requests():
+                while await self._admin.open_requests():  # noqa: ASYNC110 -- in another thread of Envoy's
                     await asyncio.sleep(_POLL)
         except TimeoutError:
             pass
