@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.clock import START, FakeClock
+from tests.envoy import need_envoy
 from tests.service.host import InEnvoy, InProcess, Process, Server, serving, subprocess_server
 
 
 @pytest.fixture(params=["grpcio", pytest.param("envoy", marks=pytest.mark.envoy)])
 def wire(request: pytest.FixtureRequest) -> str:
     """What carries the RPCs: every test of the service is run on both wires."""
+    if request.param == "envoy":
+        need_envoy()
     return str(request.param)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from grpc import aio
 
 from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess
+from tests.envoy import need_envoy
 from tests.wire.canned import connect
 
 
@@ -39,6 +40,7 @@ class Served:
 def process(
     options: EnvoyOptions | None = None, *, host: str = "127.0.0.1", port: int = 0, grace: float = 0
 ) -> EnvoyProcess:
+    need_envoy()
     return EnvoyProcess("tests.wire.inside:asgi", grace, host, port, options or EnvoyOptions(), json_log=True)
 
 

@@ -468,14 +468,16 @@ def test_all_limits_are_in_the_configuration_that_Envoy_gets(tmp_path: Path) -> 
 async def test_where_pyvoy_is_missing_the_message_says_so_and_names_the_other_wire(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    missing = process()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ListenError, match=r"ringline-server\[envoy\].*--wire grpcio"):
-        await process().start()
+        await missing.start()
 
 
 async def test_where_libpython_is_missing_the_message_says_so_and_names_the_other_wire(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    missing = process()
     monkeypatch.setattr("find_libpython.candidate_paths", lambda: iter(["/nowhere/libpython3.so"]))
     with pytest.raises(ListenError, match=r"apt-get install libpython3\.\d+.*--wire grpcio"):
-        await process().start()
+        await missing.start()
