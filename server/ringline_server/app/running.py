@@ -106,7 +106,7 @@ async def running_server(
 
 
 def _grpcio(rpcs: Rpcs, host: str, port: int) -> Wire:
-    from ringline_server.wire.grpcio import GrpcioWire  # noqa: PLC0415 -- 20 MB that another wire does not need
+    from ringline_server.wire.grpcio import GrpcioWire  # noqa: PLC0415 -- another wire does without
 
     return GrpcioWire(rpcs, host, port)
 
