@@ -257,9 +257,12 @@ class Process(Phones):
         assert self._process is not None
         if self._process.returncode is None:
             # The server itself may be a child of the command.
-            for child in psutil.Process(self.pid).children():
+            children = psutil.Process(self.pid).children()
+            for child in children:
                 child.kill()
-            self._process.kill()
+            await asyncio.to_thread(psutil.wait_procs, children, PATIENCE)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
         await self._process.wait()
 
     def terminate(self) -> None:
