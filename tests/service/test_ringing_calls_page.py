@@ -129,9 +129,8 @@ async def test_C3_everything_a_call_can_be_created_with_is_told_again(server: Se
 # Watch for incoming and outgoing calls.
 
 
-async def test_W1_one_stream_for_incoming_calls_and_one_for_outgoing_ones(
-    server: Server, myself: Phone, friend: Phone
-) -> None:
+async def test_W1_one_stream_for_incoming_calls_and_one_for_outgoing_ones(server: Server, myself: Phone) -> None:
+    friend = server.phone("my friend")
     incoming = await friend.watch(directions=[calls.CALL_DIRECTION_INCOMING])
     outgoing = await friend.watch(directions=[calls.CALL_DIRECTION_OUTGOING])
     both = await friend.watch()

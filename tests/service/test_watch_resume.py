@@ -227,10 +227,10 @@ async def something(rng: random.Random, phones: dict[str, Phone]) -> Any:  # noq
 
 def filters(server: Server) -> list[tuple[Phone, dict[str, Any]]]:
     """Return watches of all sorts. Calls are named only by who created them: they are never removed."""
-    bob, cid = server.phone("bob", "phone"), server.phone("cid")
+    bob, cid = server.phone("bob"), server.phone("cid")
     service = server.phone(role="service")
     return [
-        (bob, {}),
+        (server.phone("bob", "phone"), {}),
         (server.phone("bob", "tablet"), {"calling_states": [RINGING, JOINED]}),
         (bob, {"calling_states": [JOINED]}),
         (bob, {"calling_states": [LEFT, IDLE]}),

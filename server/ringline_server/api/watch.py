@@ -9,7 +9,7 @@ from functools import partial
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.encode import CallEncoder
-from ringline_server.api.errors import fail
+from ringline_server.api.errors import ApiError, fail
 from ringline_server.api.identity import Identity
 from ringline_server.api.port import RequestContext, Send
 from ringline_server.api.requests import watch_request
@@ -17,7 +17,7 @@ from ringline_server.api.rpc import note_actor
 from ringline_server.api.splice import enum_numbers, int_field, message_field, text_field, timestamp_field
 from ringline_server.clock import Clock
 from ringline_server.hub.filter import Filter
-from ringline_server.hub.hub import Hub
+from ringline_server.hub.hub import MAX_USER_WATCHES, Hub
 from ringline_server.hub.message import (
     Change,
     GoingAway,
@@ -25,12 +25,15 @@ from ringline_server.hub.message import (
     Kind,
     Message,
     Notified,
+    Replaced,
     Reset,
     SnapshotComplete,
     Told,
     TooManyCalls,
-    TooSlow,
+    TooManyWatches,
+    WatchError,
 )
+from ringline_server.hub.snapshot import MAX_SNAPSHOT_CALLS
 from ringline_server.hub.token import ResetReason
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.access import require_readable
@@ -71,25 +74,16 @@ class WatchHandler:
         note_actor(request.actor)
         if not request.resume_token:
             await self._require_readable(request.filter, request.actor)
-        watch = self._hub.watch(
-            request.actor, request.filter, resume_token=request.resume_token, heartbeat=request.heartbeat
-        )
         try:
-            await self._tell(watch, send)
-        except TooManyCalls:
-            raise fail(
-                "TOO_MANY_CALLS",
-                "More calls match than a watch can begin with. Narrow its filter: types, directions, calling_states or "
-                "cids.",
-                metadata={"limit": 1000},
-            ) from None
-        except TooSlow:
-            raise fail(
-                "TOO_SLOW",
-                "The stream was not read for too long. Watch again with the last resume_token; nothing is lost.",
-            ) from None
-        finally:
-            self._hub.forget(watch)
+            watch = self._hub.watch(
+                request.actor, request.filter, resume_token=request.resume_token, heartbeat=request.heartbeat
+            )
+            try:
+                await self._tell(watch, send)
+            finally:
+                self._hub.forget(watch)
+        except WatchError as error:
+            raise _ended(error, request.actor) from None
 
     async def _require_readable(self, filter_: Filter, actor: Actor) -> None:
         """Refuse a new watch that names a call which the viewer may not read (W1, P2)."""
@@ -111,9 +105,9 @@ class WatchHandler:
                 async for told in messages:
                     await send(self._encode(watch.sight.actor, told))
         except asyncio.CancelledError:
-            if task is None or not watch.is_cut or task.uncancel() > 0:
+            if task is None or watch.cut_by is None or task.uncancel() > 0:
                 raise
-            raise TooSlow from None
+            raise watch.cut_by from None
 
     def _encode(self, actor: Actor, told: Told) -> bytes:
         return self._message(actor, told.message) + text_field(7, told.token) + timestamp_field(8, self._clock.now())
@@ -155,6 +149,37 @@ class WatchHandler:
             + text_field(5, call.cause.reason)
             + self._encoder.seen(call, actor, 6)
         )
+
+
+def _ended(error: WatchError, actor: Actor) -> ApiError:
+    """Return the error of a stream that ends by a rule."""
+    match error:
+        case TooManyCalls():
+            return fail(
+                "TOO_MANY_CALLS",
+                "More calls match than a watch can begin with. Narrow its filter: types, directions, calling_states or "
+                "cids.",
+                metadata={"limit": MAX_SNAPSHOT_CALLS},
+            )
+        case TooManyWatches():
+            return fail(
+                "TOO_MANY_WATCHES",
+                f"You have {MAX_USER_WATCHES} streams open, as many as a user may have. End one of them, or name the "
+                "device in x-device-id: its next stream then takes the place of its oldest.",
+                metadata={"limit": MAX_USER_WATCHES},
+            )
+        case Replaced():
+            return fail(
+                "WATCH_REPLACED",
+                f"A newer stream of device {actor.device_id!r} took the place of this one. Do not reconnect; where "
+                "several installations are meant to watch, give each a device id of its own.",
+                metadata={"device_id": actor.device_id},
+            )
+        case _:
+            return fail(
+                "TOO_SLOW",
+                "The stream was not read for too long. Watch again with the last resume_token; nothing is lost.",
+            )
 
 
 def _cancel(task: asyncio.Task[object]) -> None:

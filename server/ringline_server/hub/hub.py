@@ -13,6 +13,7 @@ import structlog
 from ringline_server.clock import Clock
 from ringline_server.hub.alarms import Alarms
 from ringline_server.hub.filter import Filter
+from ringline_server.hub.message import Replaced, TooManyWatches, TooSlow
 from ringline_server.hub.snapshot import Sight
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.call import Call
@@ -21,6 +22,12 @@ from ringline_server.store.port import Step, Store
 
 MAX_STALL = 30_000_000
 """A stream whose reader takes no message for this long is cut (W6)."""
+
+MAX_USER_WATCHES = 16
+"""How many streams a user may have (P5)."""
+
+MAX_DEVICE_WATCHES = 2
+"""How many of them on one named device. One more replaces the oldest: a dead one never bars a reconnect (P5)."""
 
 _SWEEP = 1_000_000
 
@@ -95,8 +102,9 @@ class Hub:
     def watch(self, actor: Actor, filter_: Filter, *, resume_token: str, heartbeat: int) -> Watch:
         """Register a stream and return it. From now on it misses no step; ``forget`` it when it is over.
 
-        ``heartbeat`` is in microseconds.
+        ``heartbeat`` is in microseconds. Raises TooManyWatches.
         """
+        replaced = self._to_replace(actor)
         watch = Watch(
             Sight(actor, filter_, self._call_types.__getitem__),
             store=self._store,
@@ -115,6 +123,9 @@ class Hub:
         if actor.user_id:
             self._by_user[actor.user_id][watch] = None
             self._arrive(actor.user_id, actor.device_id)
+        if replaced is not None:
+            replaced.cut(Replaced())
+            self.forget(replaced)
         if self._going_away:
             watch.go_away()
         return watch
@@ -151,6 +162,17 @@ class Hub:
                 for watch in list(self._by_user.get(user, ())):
                     watch.notify(step)
 
+    def _to_replace(self, actor: Actor) -> Watch | None:
+        """Return the stream in whose place the actor's next one comes, if any; raise TooManyWatches (P5)."""
+        if actor.service_id:
+            return None
+        users = [watch for watch in self._by_user.get(actor.user_id, ()) if not watch.sight.actor.service_id]
+        devices = [watch for watch in users if actor.device_id and watch.sight.actor.device_id == actor.device_id]
+        is_full = len(users) >= MAX_USER_WATCHES
+        if is_full and not devices:
+            raise TooManyWatches
+        return devices[0] if is_full or len(devices) >= MAX_DEVICE_WATCHES else None
+
     # Presence.
 
     def _arrive(self, user: str, device: str) -> None:
@@ -181,9 +203,9 @@ class Hub:
         now = self._clock.now()
         for watch in list(self._watches):
             since = watch.sending_since
-            if since is not None and now - since >= MAX_STALL and not watch.is_cut:
+            if since is not None and now - since >= MAX_STALL and watch.cut_by is None:
                 _log.warning("watch_cut", user=watch.sight.actor.user_id, device=watch.sight.actor.device_id)
-                watch.cut()
+                watch.cut(TooSlow())
         self._alarms.at(now + _SWEEP, self._sweep)
 
 

@@ -81,3 +81,11 @@ class TooManyCalls(WatchError):
 
 class TooSlow(WatchError):
     """The reader made no progress for too long, or owes too many notifications (W6, N3)."""
+
+
+class TooManyWatches(WatchError):
+    """The user has as many streams as they may have (P5)."""
+
+
+class Replaced(WatchError):
+    """A newer stream of the same device took this one's place (P5)."""

@@ -120,10 +120,10 @@ def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Place
         changed = snapshot.user_changes(user, since, limit)
         newer = snapshot.user_calls(user, sight.filter.calling_states, limit)
         newer = [one for one in newer if one.position > since]
-    if sight.filter.cids and not sight.actor.is_service_itself:
-        return _named_since(snapshot, sight, since, {one.call.uid for one in changed})
     if max(len(changed), len(newer)) >= limit:
         return None
+    if sight.filter.cids and not sight.actor.is_service_itself:
+        return _named_since(snapshot, sight, since, {one.call.uid for one in changed})
     newer = [one for one in newer if sight.matches(one.call)]
     return {one.call.uid: one for one in (*changed, *newer) if sight.filter.covers(one.call)}
 

@@ -27,6 +27,7 @@ from ringline_server.hub.message import (
     SnapshotComplete,
     Told,
     TooSlow,
+    WatchError,
 )
 from ringline_server.hub.snapshot import Beginning, Sight, read_page, read_resumed, read_snapshot
 from ringline_server.hub.token import ResetReason, Tokens
@@ -82,8 +83,8 @@ class Watch:
         """Since when a message waits to be taken by the reader; None while none does."""
         self.on_cut: Callable[[], None] | None = None
         """Called once when the stream is cut while it waits in a send."""
-        self.is_cut = False
-        """Whether the stream ends because its reader is too slow."""
+        self.cut_by: WatchError | None = None
+        """What ends the stream before the server goes away, once something does."""
         self._store = store
         self._clock = clock
         self._alarms = alarms
@@ -137,7 +138,7 @@ class Watch:
         if step.notification is None or (types and step.call.type not in types) or not self.sight.may_read(step.call):
             return
         if len(self._notifications) >= MAX_NOTIFICATIONS:
-            self.cut()
+            self.cut(TooSlow())
             return
         self._notifications.append(Notified(step.call, step.notification))
         self._wake.set()
@@ -147,11 +148,11 @@ class Watch:
         self._going_away = True
         self._wake.set()
 
-    def cut(self) -> None:
-        """End the stream because its reader is too slow."""
-        if self.is_cut:
+    def cut(self, by: WatchError) -> None:
+        """End the stream with this error, also if it waits in a send. The first of several counts."""
+        if self.cut_by is not None:
             return
-        self.is_cut = True
+        self.cut_by = by
         self._wake.set()
         if self.on_cut is not None and self.sending_since is not None:
             self.on_cut()
@@ -159,15 +160,15 @@ class Watch:
     # To the reader.
 
     async def run(self) -> AsyncGenerator[Told, None]:
-        """Yield messages until the server goes away; raise TooManyCalls or TooSlow."""
+        """Yield messages until the server goes away; raise TooManyCalls, or what the stream was cut by."""
         self._alarms.at(self._next_heartbeat, self._wake.set)
         async with aclosing(self._messages()) as messages:
             async for told in messages:
+                if self.cut_by is not None:
+                    raise self.cut_by
                 self.sending_since = self._clock.now()
                 yield told
                 self.sending_since = None
-                if self.is_cut:
-                    raise TooSlow
 
     async def _messages(self) -> AsyncGenerator[Told, None]:
         async for told in self._begin():
@@ -179,8 +180,8 @@ class Watch:
             if self._dropped_at is not None:
                 async for told in self._start_again(ResetReason.TOO_MANY_CHANGES):
                     yield told
-            elif self.is_cut:
-                raise TooSlow
+            elif self.cut_by is not None:
+                raise self.cut_by
             else:
                 await self._wake.wait()
         yield Told(GoingAway(), self._token())
@@ -308,22 +309,20 @@ class Watch:
                 self._told = self._paged_to = None
 
     def _change(self, uid: str, pending: _Pending) -> Change | None:
+        told = self._told
         if pending.matches:
-            known = pending.known and self._has_told(uid)
+            known = pending.known if told is None else uid in told
+            if told is not None:
+                told.add(uid)
             if known and len(pending.call.members) > MANY_MEMBERS:
                 self._note_update(uid)
             return Change(Kind.UPDATED if known else Kind.ADDED, pending.call)
         self._updated_at.pop(uid, None)
+        if told is not None:
+            told.discard(uid)
         if pending.known or pending.matched:
             return self.sight.removed(pending.call)
         return None
-
-    def _has_told(self, uid: str) -> bool:
-        """Whether the reader has a call that matched before; only in a snapshot of pages it may not (W9)."""
-        if self._told is None or uid in self._told:
-            return True
-        self._told.add(uid)
-        return False
 
     def _note_update(self, uid: str) -> None:
         now = self._clock.now()

@@ -3066,7 +3066,8 @@ func (*Heartbeat) Descriptor() ([]byte, []int) {
 	return file_ringline_v1_call_service_proto_rawDescGZIP(), []int{34}
 }
 
-// Reset says why a resume token cannot be used (rule W4).
+// Reset says that the stream starts again, and why (rule W4). Forget every call, and every resume_token: a snapshot
+// follows, and one that is cut before `snapshot_complete` has to begin anew.
 type Reset struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// reason says why.

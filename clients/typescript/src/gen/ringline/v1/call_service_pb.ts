@@ -1696,7 +1696,8 @@ export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
   messageDesc(file_ringline_v1_call_service, 34);
 
 /**
- * Reset says why a resume token cannot be used (rule W4).
+ * Reset says that the stream starts again, and why (rule W4). Forget every call, and every resume_token: a snapshot
+ * follows, and one that is cut before `snapshot_complete` has to begin anew.
  *
  * @generated from message ringline.v1.Reset
  */
@@ -1838,7 +1839,8 @@ export enum ResetReason {
   UNSPECIFIED = 0,
 
   /**
-   * RESET_REASON_OTHER_USER means it was made for another user, or for a service.
+   * RESET_REASON_OTHER_USER means it was made for another user, for a service, or for this user with another role or
+   * other teams, who sees other calls.
    *
    * @generated from enum value: RESET_REASON_OTHER_USER = 1;
    */
