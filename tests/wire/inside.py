@@ -62,6 +62,9 @@ async def stream(context: RequestContext, requests: AsyncIterator[bytes], send: 
         try:
             async with asyncio.timeout(asked.get("within")):
                 for number in range(asked["count"]):
+                    if then == "tell":
+                        await send(json.dumps(left).encode())
+                        continue
                     await send(bytes(size) if size else b"%d" % number)
                     sent[name] = sent.get(name, 0) + 1
         except TimeoutError:

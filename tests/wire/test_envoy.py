@@ -264,6 +264,17 @@ async def test_a_client_that_leaves_cancels_its_handler() -> None:
         assert (await served.notes())["raised"] == []
 
 
+async def test_a_stream_that_was_cancelled_is_gone_before_the_next_one_on_its_connection_begins() -> None:
+    async with serve() as served:
+        await served.unary()(b"")
+        for number in range(20):
+            call = served.stream("before", count=1, then="wait")
+            assert await call.read() == b"0"
+            call.cancel()
+            after = served.stream("after", count=1, then="tell")
+            assert json.loads(await after.read()) == ["before"] * (number + 1)
+
+
 async def test_a_deadline_that_passes_ends_the_stream_and_cancels_its_handler() -> None:
     async with serve() as served:
         error = await failing(served.unary("Wait")(b"", timeout=0.2))

@@ -8,6 +8,7 @@ there, and is never told by itself that it is not.
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from typing import Any
 
@@ -36,8 +37,11 @@ MAX_UNSENT = 16
 SWEEP_PAUSE = 0.1
 """Seconds between two looks for clients that left, beside what ``SWEEP_RATE`` asks for."""
 
-SWEEP_RATE = 500
-"""RPCs looked at in a second at most: with ten thousand open streams each is looked at every 20 s."""
+SWEEP_RATE = 2000
+"""RPCs looked at in a second at most: with ten thousand open streams each is looked at every 5 s."""
+
+MAX_LOOKED_AROUND = 128
+"""Streams on one connection that are looked at when one more begins there."""
 
 _START: Event = {"type": "http.response.start", "status": 200, "headers": (CONTENT_TYPE,), "trailers": True}
 _LAST_BODY: Event = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -52,6 +56,8 @@ class Front:
     def __init__(self) -> None:
         self._rpcs: Rpcs | None = None
         self._open: set[_Request] = set()
+        self._streams: defaultdict[tuple[str, int], set[_Request]] = defaultdict(set)
+        """The streams by connection, which is by the client's address."""
         self._none_open = asyncio.Event()
         self._none_open.set()
         self._some_open = asyncio.Event()
@@ -77,7 +83,7 @@ class Front:
 
     async def handle(self, scope: Event, receive: Receive, send: AsgiSend) -> None:
         """Answer one request."""
-        request = _Request(scope, receive, send)
+        request = _Request(self, scope, receive, send)
         self._open.add(request)
         self._none_open.clear()
         self._some_open.set()
@@ -88,6 +94,26 @@ class Front:
             if not self._open:
                 self._none_open.set()
                 self._some_open.clear()
+
+    async def begin_stream(self, request: _Request) -> None:
+        """Take a stream in, once those on its connection are gone that its client cancelled before.
+
+        Otherwise they would still count, against the new one, for as long as it takes to notice.
+        """
+        others = self._streams[request.client]
+        if 0 < len(others) <= MAX_LOOKED_AROUND:
+            before = tuple(others)
+            await asyncio.gather(*[other.look() for other in before if other.is_read])
+            if left := [other.task for other in before if other.is_gone]:
+                await asyncio.wait(left, timeout=1)
+        self._streams[request.client].add(request)
+
+    def end_stream(self, request: _Request) -> None:
+        """Forget a stream."""
+        streams = self._streams[request.client]
+        streams.discard(request)
+        if not streams:
+            del self._streams[request.client]
 
     async def _sweep(self) -> None:
         """Cancel the RPCs whose clients have left."""
@@ -101,29 +127,30 @@ class _Request:
     """One HTTP request, which is one RPC."""
 
     __slots__ = (
-        *("_codec", "_content_type", "_is_ended", "_is_gone", "_is_started", "_receive", "_room", "_scope", "_send"),
-        *("_task", "_unsent", "is_read"),
+        *("_codec", "_content_type", "_front", "_is_ended", "_is_started", "_receive", "_room", "_scope", "_send"),
+        *("_unsent", "client", "is_gone", "is_read", "task"),
     )
 
-    def __init__(self, scope: Event, receive: Receive, send: AsgiSend) -> None:
+    def __init__(self, front: Front, scope: Event, receive: Receive, send: AsgiSend) -> None:
+        self._front = front
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._task = asyncio.current_task()
+        self.client: tuple[str, int] = scope["client"]
+        self.task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment] # there is always one here
         self._codec: JsonCodec | None = None
         self._content_type = CONTENT_TYPE
         self.is_read = False
         """Whether the request has been read to its end: then ``receive`` is free to ask whether the client is there."""
         self._is_started = False
         self._is_ended = False
-        self._is_gone = False
+        self.is_gone = False
         self._unsent = 0
         self._room: asyncio.Future[None] | None = None
 
     def cancel(self) -> None:
         """Cancel the RPC."""
-        if self._task is not None:
-            self._task.cancel()
+        self.task.cancel()
 
     async def look(self) -> None:
         """Cancel the RPC if its client has left."""
@@ -131,8 +158,8 @@ class _Request:
             self._leave()
 
     def _leave(self) -> None:
-        if not self._is_gone:
-            self._is_gone = True
+        if not self.is_gone:
+            self.is_gone = True
             self.cancel()
 
     async def answer(self, rpcs: Rpcs | None) -> None:
@@ -175,7 +202,7 @@ class _Request:
         if rpcs is None:
             raise RpcError(Code.UNAVAILABLE, "The server is starting or stopping. Try again.", b"")
         method = self._scope["path"]
-        host, port = self._scope["client"]
+        host, port = self.client
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         context = RequestContext(method, head.metadata, peer, head.timeout)
         if head.content_type != b"application/grpc":
@@ -202,11 +229,14 @@ class _Request:
         timeout = asyncio.timeout(context.timeout)
         try:
             async with timeout:
+                await self._front.begin_stream(self)
                 await rpc(context, requests, self._send_message)
         except TimeoutError:
             if not timeout.expired():
                 raise
             raise RpcError(Code.DEADLINE_EXCEEDED, "The deadline that the client named is over.", b"") from None
+        finally:
+            self._front.end_stream(self)
         self._end()
 
     # The request.
@@ -233,7 +263,7 @@ class _Request:
     async def _read(self) -> bytes:
         event = await self._receive()
         if event["type"] == "http.disconnect":
-            self._is_gone = True
+            self.is_gone = True
             raise asyncio.CancelledError
         self.is_read = not event.get("more_body", False)
         body: bytes = event.get("body", b"")
@@ -247,7 +277,7 @@ class _Request:
         Nothing waits on what the library returns: a waiter of its future that is cancelled would take the future with
         it, which the library does not expect.
         """
-        if self._is_ended or self._is_gone:
+        if self._is_ended or self.is_gone:
             return _cancelled()
         if self._codec is not None:
             message = self._codec.encode(message)
@@ -278,7 +308,7 @@ class _Request:
 
     def _end(self, error: RpcError | None = None) -> None:
         """End the response with its status, alone if nothing was sent before it."""
-        if self._is_ended or self._is_gone:
+        if self._is_ended or self.is_gone:
             return
         self._is_ended = True
         trailers = OK_TRAILERS if error is None else error_trailers(error)
