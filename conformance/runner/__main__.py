@@ -38,7 +38,7 @@ def main() -> int:
     if not chosen:
         sys.stderr.write("no case has such a name\n")
         return 2
-    columns = asyncio.run(_run(languages, chosen, options.jobs))
+    columns = asyncio.run(_run(languages, chosen, options.jobs, options.wire))
     sys.stdout.write(table(chosen, columns))
     strict = bool(options.language) or os.environ.get("CI", "") not in {"", "0", "false"}
     complaints = judge(chosen, columns, known, strict=strict)
@@ -55,13 +55,14 @@ def _options() -> argparse.Namespace:
         "--only", action="append", default=[], help="only cases whose name contains this; several: all of them"
     )
     parser.add_argument("--jobs", type=int, default=max(4, os.cpu_count() or 1), help="cases at once")
+    parser.add_argument("--wire", choices=("grpcio", "envoy"), default="grpcio", help="what carries the RPCs")
     parser.add_argument("--list", action="store_true", help="list the cases, and run none")
     return parser.parse_args()
 
 
-async def _run(languages: Sequence[Language], cases: Sequence[Case], jobs: int) -> list[Column]:
+async def _run(languages: Sequence[Language], cases: Sequence[Case], jobs: int, wire: str) -> list[Column]:
     """Run one language after the other: together they would only wait for each other's processors."""
-    return [await run_language(language, cases, jobs, _progress) for language in languages]
+    return [await run_language(language, cases, jobs, wire, _progress) for language in languages]
 
 
 def _progress(language: str, case: Case, outcome: Outcome) -> None:

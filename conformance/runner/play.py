@@ -108,11 +108,14 @@ class Player:
                 await self._ends(step)
             case Reading(stream, op):
                 await self._world.ask(op, watch=self._streams[stream].name)
+                if op == "cancel":
+                    await self._world.server.notice()
             case Follow():
                 await self._follow(step)
             case Unfollow(app):
                 await self._world.ask("sdk.unfollow", follow=self._follows[app].name)
                 await self._ends(Ends(app, "OK"))
+                await self._world.server.notice()
             case Shows():
                 await self._shows(step)
             case NeverShowed():

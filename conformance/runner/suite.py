@@ -49,7 +49,7 @@ class Column:
 Progress = Callable[[str, Case, Outcome], None]
 
 
-async def run_language(language: Language, cases: Sequence[Case], jobs: int, progress: Progress) -> Column:
+async def run_language(language: Language, cases: Sequence[Case], jobs: int, wire: str, progress: Progress) -> Column:
     """Build the driver and run the cases."""
     column = Column(language.name)
     if language.missing:
@@ -62,13 +62,13 @@ async def run_language(language: Language, cases: Sequence[Case], jobs: int, pro
         return column
     # The longest first: stalls wait for real watchdogs.
     waiting = sorted(cases, key=lambda case: not case.needs_sdk)
-    await asyncio.gather(*(_work(language, waiting, column, progress) for _ in range(min(jobs, len(cases)))))
+    await asyncio.gather(*(_work(language, waiting, column, wire, progress) for _ in range(min(jobs, len(cases)))))
     return column
 
 
-async def _work(language: Language, waiting: list[Case], column: Column, progress: Progress) -> None:
+async def _work(language: Language, waiting: list[Case], column: Column, wire: str, progress: Progress) -> None:
     """Run cases one after the other in one driver and one control program, until none is left."""
-    server = Server()
+    server = Server(wire)
     driver: Child | None = None
     try:
         while waiting:

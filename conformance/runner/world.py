@@ -26,6 +26,10 @@ ANSWER_TIME = 12.0
 """Seconds in which a driver must have answered: more than the server's 10 s for a request without a deadline."""
 
 
+NOTICE_TIME = 0.5
+"""Seconds in which a server on the envoy wire has noticed that a client cancelled; on grpcio it is told in turn."""
+
+
 class Mismatch(Exception):
     """What happened is not what the case expects."""
 
@@ -33,7 +37,8 @@ class Mismatch(Exception):
 class Server:
     """The control program, and the server that it runs at the moment."""
 
-    def __init__(self) -> None:
+    def __init__(self, wire: str) -> None:
+        self._wire = wire
         self._child: Child | None = None
         self._now = START
         self._database = Path()
@@ -51,7 +56,7 @@ class Server:
             self._child = Child("the control program", lambda _: None)
             command = [sys.executable, "-m", "conformance.control"]
             await self._child.start(command, ROOT, environment())
-        answer = await self._ask("start", database=str(self._database), now=self._now, newer=newer)
+        answer = await self._ask("start", database=str(self._database), now=self._now, wire=self._wire, newer=newer)
         self.port = answer["port"]
 
     async def stop(self) -> None:
@@ -68,6 +73,11 @@ class Server:
     async def advance(self, seconds: float) -> None:
         """Move the clock."""
         self._now = (await self._ask("advance", seconds=seconds))["now"]
+
+    async def notice(self) -> None:
+        """Wait until it knows that a client has cancelled."""
+        if self._wire == "envoy":
+            await asyncio.sleep(NOTICE_TIME)
 
     async def close(self) -> None:
         """End the program."""

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.envoy import need_envoy
+
 _SERVING = re.compile(r"ringline-server: serving on (\S+):(\d+) ")
 
 
@@ -40,6 +42,8 @@ async def command(
     *arguments: str, directory: Path, environment: dict[str, str] | None = None
 ) -> AsyncIterator[Command]:
     """Start ``ringline-server`` with the arguments, in a directory of its own."""
+    if "envoy" in arguments:
+        need_envoy()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("RINGLINE_", "GRPC_"))}
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -7,9 +7,11 @@ import json
 import shutil
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
+import psutil
 import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,6 +22,7 @@ from ringline.v1 import call_service_pb2 as pb
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
 from tests.app.process import command, serving
 
+BOTH_WIRES = pytest.mark.parametrize("wire", ["grpcio", "envoy"])
 MYSELF = (("x-user-id", "myself"),)
 FRIEND = (("x-user-id", "my friend"),)
 
@@ -31,8 +34,9 @@ async def ring(port: int) -> pb.GetOrCreateCallResponse:
         return await CallServiceStub(channel).GetOrCreateCall(request, metadata=MYSELF, timeout=10)
 
 
-async def test_stdout_is_one_line_with_the_port_and_rpcs_are_served_on_it(tmp_path: Path) -> None:
-    async with serving(directory=tmp_path) as server:
+@BOTH_WIRES
+async def test_stdout_is_one_line_with_the_port_and_rpcs_are_served_on_it(wire: str, tmp_path: Path) -> None:
+    async with serving("--wire", wire, directory=tmp_path) as server:
         assert server.first_line == f"ringline-server: serving on 127.0.0.1:{server.port} (database ringline.db)\n"
         assert (await ring(server.port)).created
         server.process.send_signal(signal.SIGTERM)
@@ -78,7 +82,7 @@ async def test_the_lines_for_buf_curl_work_when_pasted_into_a_shell(tmp_path: Pa
         await watch.wait()
 
 
-@pytest.mark.parametrize("arguments", [[], ["--log-format", "json"]])
+@pytest.mark.parametrize("arguments", [[], ["--log-format", "json"], ["--wire", "envoy"]])
 async def test_where_no_terminal_reads_it_stderr_is_nothing_but_json(arguments: list[str], tmp_path: Path) -> None:
     async with serving(*arguments, directory=tmp_path) as server:
         await ring(server.port)
@@ -95,11 +99,16 @@ async def test_where_no_terminal_reads_it_stderr_is_nothing_but_json(arguments: 
     assert serving_line["identity"] == "development"
 
 
+@BOTH_WIRES
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
 async def test_W7_a_signal_says_not_serving_then_going_away_then_ok_and_the_exit_status_is_0(
-    sent: signal.Signals, tmp_path: Path
+    sent: signal.Signals, wire: str, tmp_path: Path
 ) -> None:
-    async with serving(directory=tmp_path) as server, aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    arguments = ("--wire", wire)
+    async with (
+        serving(*arguments, directory=tmp_path) as server,
+        aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
         health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
         assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         watch = CallServiceStub(channel).WatchCalls(pb.WatchCallsRequest(), metadata=FRIEND)
@@ -114,9 +123,38 @@ async def test_W7_a_signal_says_not_serving_then_going_away_then_ok_and_the_exit
     assert status == 0
 
 
-async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+@BOTH_WIRES
+async def test_W7_200_streams_all_end_with_going_away_and_OK(wire: str, tmp_path: Path) -> None:
+    async with serving("--wire", wire, directory=tmp_path) as server:
+        channels = [channel_of_its_own(server.port) for _ in range(4)]
+        watches = []
+        for number in range(200):
+            user = (("x-user-id", f"user-{number}"),)
+            stub = CallServiceStub(channels[number % 4])
+            watches.append(aiter(stub.WatchCalls(pb.WatchCallsRequest(), metadata=user)))
+        for watch in watches:
+            assert (await anext(watch)).HasField("snapshot_complete")
+        server.process.send_signal(signal.SIGTERM)
+
+        async def rest(watch: AsyncIterator[pb.WatchCallsResponse]) -> list[str | None]:
+            # It raises unless the status is OK.
+            return [message.WhichOneof("event") async for message in watch]
+
+        async with asyncio.timeout(20):
+            assert await asyncio.gather(*map(rest, watches)) == [["going_away"]] * 200
+        assert (await server.end())[0] == 0
+        for channel in channels:
+            await channel.close(None)
+
+
+def channel_of_its_own(port: int) -> aio.Channel:
+    return aio.insecure_channel(f"127.0.0.1:{port}", options=(("grpc.use_local_subchannel_pool", 1),))
+
+
+@BOTH_WIRES
+async def test_a_second_signal_ends_it_at_once(wire: str, tmp_path: Path) -> None:
     async with (
-        serving("--drain-grace", "60", directory=tmp_path) as server,
+        serving("--drain-grace", "60", "--wire", wire, directory=tmp_path) as server,
         aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
     ):
         # A reflection stream that stays open holds up the drain.
@@ -131,8 +169,24 @@ async def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     assert status == 128 + signal.SIGTERM
 
 
-async def test_what_was_told_before_a_stop_is_there_after_the_next_start(tmp_path: Path) -> None:
-    async with serving(directory=tmp_path) as server:
+async def test_when_the_command_is_killed_Envoy_ends_too_and_when_Envoy_is_the_command_does(tmp_path: Path) -> None:
+    async with serving("--wire", "envoy", directory=tmp_path) as server:
+        (envoy,) = psutil.Process(server.process.pid).children()
+        server.process.kill()
+        await server.process.wait()
+        gone, _ = psutil.wait_procs([envoy], timeout=5)
+        assert gone
+    async with serving("--wire", "envoy", directory=tmp_path) as server:
+        (envoy,) = psutil.Process(server.process.pid).children()
+        envoy.kill()
+        status, _, err = await server.end()
+        assert status == 1
+        assert "Envoy has ended" in err
+
+
+@BOTH_WIRES
+async def test_what_was_told_before_a_stop_is_there_after_the_next_start(wire: str, tmp_path: Path) -> None:
+    async with serving("--wire", wire, directory=tmp_path) as server:
         assert (await ring(server.port)).created
         server.process.send_signal(signal.SIGTERM)
         await server.end()
@@ -150,21 +204,28 @@ async def refused(*arguments: str, directory: Path, environment: dict[str, str] 
     return status, err
 
 
-async def test_a_second_server_on_the_same_port_is_refused_in_words(tmp_path: Path) -> None:
-    async with serving(directory=tmp_path) as server:
+@BOTH_WIRES
+async def test_a_second_server_on_the_same_port_is_refused_in_words(wire: str, tmp_path: Path) -> None:
+    async with serving("--wire", wire, directory=tmp_path) as server:
         address = f"127.0.0.1:{server.port}"
-        status, why = await refused("--listen", address, "--database", "other.db", directory=tmp_path)
+        arguments = ("--wire", wire, "--listen", address, "--database", "other.db")
+        status, why = await refused(*arguments, directory=tmp_path)
     assert status == 1
     assert address in why
     assert "another program listens there" in why
     assert "--listen" in why
 
 
-async def test_a_second_server_on_the_same_database_is_refused_with_the_first_ones_process_id(tmp_path: Path) -> None:
-    async with serving(directory=tmp_path) as server:
-        status, why = await refused("--listen", "127.0.0.1:0", directory=tmp_path)
+@BOTH_WIRES
+async def test_a_second_server_on_the_same_database_is_refused_with_the_first_ones_process_id(
+    wire: str, tmp_path: Path
+) -> None:
+    async with serving("--wire", wire, directory=tmp_path) as server:
+        status, why = await refused("--listen", "127.0.0.1:0", "--wire", wire, directory=tmp_path)
         assert status == 1
-        assert str(server.process.pid) in why
+        # On the envoy wire it is the command's child that has the file.
+        holders = [server.process.pid, *(child.pid for child in psutil.Process(server.process.pid).children())]
+        assert str(holders[-1]) in why
         assert "--database" in why
         assert (await ring(server.port)).created
 
@@ -173,7 +234,10 @@ async def test_a_second_server_on_the_same_database_is_refused_with_the_first_on
     ("arguments", "environment", "status", "said"),
     [
         (["--listen", "0.0.0.0:0"], {}, 2, "--insecure-dev-identity"),
-        (["--wire", "envoy"], {}, 2, "the only wire that this build has"),
+        (["--wire", "http"], {}, 2, "grpcio or envoy"),
+        (["--cors-origins", "*"], {}, 2, "need --wire envoy"),
+        (["--wire", "envoy", "--tls-key", sys.executable], {}, 2, "go together"),
+        (["--wire", "envoy", "--database", "missing/ringline.db", "--listen", "127.0.0.1:0"], {}, 1, "missing"),
         ([], {"RINGLINE_DRAIN_GRACE": "soon"}, 2, "RINGLINE_DRAIN_GRACE: 'soon' cannot be used"),
         (["--config", "nowhere.toml"], {}, 2, "--config: cannot read nowhere.toml"),
         (["--database", "missing/ringline.db", "--listen", "127.0.0.1:0"], {}, 1, "missing"),

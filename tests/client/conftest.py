@@ -12,7 +12,7 @@ import pytest
 from ringline import Client
 from tests.client.scripted import ClientClock, ScriptedServer, scripted_server
 from tests.clock import FakeClock
-from tests.service.host import Server, in_process
+from tests.service.host import InProcess, Server, serving
 
 Connect = Callable[..., Client]
 
@@ -20,7 +20,7 @@ Connect = Callable[..., Client]
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     """A real server, whose time stands still until the test lets it go on."""
-    async with in_process(tmp_path / "ringline.db", FakeClock()) as running:
+    async with serving(InProcess(tmp_path / "ringline.db", FakeClock())) as running:
         yield running
 
 

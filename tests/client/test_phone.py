@@ -14,7 +14,6 @@ from ringline.phone import _run
 from ringline.phone._parser import build
 from ringline.phone._say import printable
 from tests.client.conftest import Connect
-from tests.client.scripted import eventually
 from tests.service.host import Server
 
 RINGLINE = Path(sys.executable).with_name("ringline")
@@ -212,7 +211,7 @@ async def test_in_a_terminal_without_the_extra_it_prints_lines_and_says_what_to_
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     client = connect("bob")
     watching = asyncio.create_task(_run._watch(client, build().parse_args(["watch", "--user", "bob"])))
-    await eventually(lambda: server.streams == 1)
+    await server.until(lambda look: look.streams == 1)
     await client.close()
     await asyncio.wait_for(watching, 20)
     said = capsys.readouterr()

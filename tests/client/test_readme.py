@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ringline import CallState
 from tests.client.conftest import Connect
-from tests.client.scripted import eventually
 from tests.service.host import Server
 
 README = Path(__file__).parents[2] / "clients" / "python" / "README.md"
@@ -28,7 +27,7 @@ async def test_the_quick_start_rings_and_answers(server: Server, connect: Connec
         code = program(name).replace("127.0.0.1:50051", server.address).replace("sleep(5)", "sleep(2)")
         running.append(await asyncio.create_subprocess_exec(sys.executable, "-W", "error", "-c", code))
         if name == "answer":
-            await eventually(lambda: server.streams == 1)
+            await server.until(lambda look: look.streams == 1)
     answers, rings = running
     call = connect("my friend").call("default", "test-outgoing-call")
     assert await asyncio.wait_for(rings.wait(), 20) == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,24 @@ from ringline_server.config import OPTIONS, Address, Option, Settings, SettingsE
 VALUES = {
     "listen": ("127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"),
     "database": ("a.db", "b.db", "c.db"),
-    "wire": ("grpcio", "grpcio", "grpcio"),
+    "wire": ("grpcio", "envoy", "grpcio"),
+    "tls_certificate": (__file__, os.devnull, __file__),
+    "tls_key": (__file__, os.devnull, __file__),
+    "cors_origins": ("*", "https://a.example,http://localhost:5173", "https://b.example"),
     "log_level": ("debug", "warning", "error"),
     "log_format": ("json", "text", "json"),
     "insecure_dev_identity": ("true", "false", "true"),
     "drain_grace": ("1", "2", "3"),
 }
 """Of each option one value for the file, one for the environment, one for the command line."""
+
+ENVOYS = {
+    "RINGLINE_WIRE": "envoy",
+    "RINGLINE_INSECURE_DEV_IDENTITY": "yes",
+    "RINGLINE_TLS_CERTIFICATE": __file__,
+    "RINGLINE_TLS_KEY": __file__,
+}
+"""What options of the envoy wire need beside them."""
 
 
 @pytest.fixture
@@ -55,7 +67,9 @@ def test_every_option_is_read_from_file_environment_and_command_line_and_the_las
     )
 
     def value(arguments: dict[str, str], environment: dict[str, str]) -> object:
-        return getattr(load(arguments, environment), option.name)
+        needed = ENVOYS if option.name.startswith(("tls", "cors")) else {}
+        needed = {name: text for name, text in needed.items() if name != option.variable}
+        return getattr(load(arguments, needed | environment), option.name)
 
     assert value(config, {}) == option.read(in_file)
     assert value(config, variable) == option.read(in_environment)
@@ -112,8 +126,9 @@ def test_what_is_no_address_is_refused_with_an_example(text: str) -> None:
     [
         ("listen", "here", "HOST:PORT"),
         ("database", " ", "a text that is not empty"),
-        ("wire", "envoy", "grpcio, the only wire that this build has"),
-        ("wire", "http", "grpcio"),
+        ("wire", "http", "grpcio or envoy"),
+        ("tls_certificate", "nowhere.pem", "the path of a file that can be read (No such file or directory)"),
+        ("cors_origins", "app.example.com", "origins as browsers send them"),
         ("log_level", "loud", "debug, info, warning or error"),
         ("log_format", "xml", "json or text"),
         ("insecure_dev_identity", "maybe", "true or false"),

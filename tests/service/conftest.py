@@ -7,19 +7,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.clock import FakeClock
-from tests.service.host import Process, Server, in_process, subprocess_server
+from tests.clock import START, FakeClock
+from tests.envoy import need_envoy
+from tests.service.host import InEnvoy, InProcess, Process, Server, serving, subprocess_server
+
+
+@pytest.fixture(params=["grpcio", pytest.param("envoy", marks=pytest.mark.envoy)])
+def wire(request: pytest.FixtureRequest) -> str:
+    """What carries the RPCs: every test of the service is run on both wires."""
+    if request.param == "envoy":
+        need_envoy()
+    return str(request.param)
 
 
 @pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    """A server in this process, on a file of its own; time stands still until the test lets it go on."""
-    async with in_process(tmp_path / "ringline.db", FakeClock()) as running:
+async def server(tmp_path: Path, wire: str) -> AsyncIterator[Server]:
+    """A server on a file of its own; time stands still until the test lets it go on."""
+    database = tmp_path / "ringline.db"
+    async with serving(InEnvoy(database, START) if wire == "envoy" else InProcess(database, FakeClock())) as running:
         yield running
 
 
 @pytest.fixture
-async def process(tmp_path: Path) -> AsyncIterator[Process]:
+async def process(tmp_path: Path, wire: str) -> AsyncIterator[Process]:
     """A server in a process of its own, with the clock of this machine."""
-    async with subprocess_server(tmp_path / "ringline.db", tmp_path / "server.log") as running:
+    async with subprocess_server(tmp_path / "ringline.db", tmp_path / "server.log", wire) as running:
         yield running

@@ -1,4 +1,4 @@
-"""Servers to test: one in this process, whose clock the test moves, and one of its own process, which can be killed."""
+"""Servers to test, on both wires: with a clock that the test moves, and in a process of its own by the command."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import re
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+import psutil
 from grpc import aio
 
 from ringline_server.app import RunningServer, running_server
 from ringline_server.config import Address, Settings
+from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess
 from tests.clock import FakeClock
 from tests.service.phone import PATIENCE, Phone, channel_to, refused
 
@@ -59,27 +63,59 @@ class Phones:
         await self._connections.aclose()
 
 
-class Server(Phones):
-    """A real server on a real file, in this process. Its port stays the same over a restart."""
+class Clock(Protocol):
+    """The server's clock, as a test moves it."""
 
-    def __init__(self, database: Path, clock: FakeClock) -> None:
+    def now(self) -> int: ...
+
+    async def advance(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True)
+class Look:
+    """What only the server itself can tell."""
+
+    streams: int
+    """How many watches it holds."""
+    sending: int
+    """To how many of them it is sending."""
+    encodings: int
+    """How often it has encoded a whole call."""
+
+
+class Server(Phones):
+    """A real server on a real file, whose clock the test moves. Its port stays the same over a restart."""
+
+    clock: Clock
+
+    def __init__(self, database: Path) -> None:
         super().__init__()
         self.database = database
-        self.clock = clock
-        self.running: RunningServer | None = None
-        self._stack = contextlib.AsyncExitStack()
+        self.runs = False
         self._port = 0
 
+    @property
+    def _settings(self) -> Settings:
+        return Settings(listen=Address("127.0.0.1", self._port), database=self.database, drain_grace=2.0)
+
+    async def _start(self) -> int:
+        raise NotImplementedError
+
+    async def _stop(self) -> None:
+        raise NotImplementedError
+
+    async def look(self) -> Look:
+        raise NotImplementedError
+
     async def start(self) -> None:
-        settings = Settings(listen=Address("127.0.0.1", self._port), database=self.database, drain_grace=2.0)
-        self.running = await self._stack.enter_async_context(running_server(settings, clock=self.clock))
-        self._port = self.running.port
+        self._port = await self._start()
+        self.runs = True
         self.address = f"127.0.0.1:{self._port}"
 
     async def stop(self) -> None:
         """Stop as planned: streams are told."""
-        self.running = None
-        await self._stack.aclose()
+        self.runs = False
+        await self._stop()
 
     async def restart(self) -> None:
         await self.stop()
@@ -94,49 +130,104 @@ class Server(Phones):
             step = min(seconds, STEP)
             await self.clock.advance(step)
             seconds -= step
-            if self.running is not None:
+            if self.runs:
                 # What is due is decided in turn with requests, and may have set a deadline that has passed too.
                 for _ in range(3):
                     await refused(self._probe.get("no-such-call"))
-                await self.until(lambda: self._sending <= stopped)
+                await self.until(lambda look: look.sending <= stopped)
 
-    async def until(self, condition: Callable[[], object]) -> None:
+    async def until(self, condition: Callable[[Look], object]) -> None:
         """Wait until something holds within the server."""
         async with asyncio.timeout(PATIENCE):
-            while not condition():  # noqa: ASYNC110 -- it has nothing to wait on
+            while not condition(await self.look()):  # noqa: ASYNC110 -- it has nothing to wait on
                 await asyncio.sleep(TICK)
 
     async def settled(self) -> None:
         """Wait until the server knows of the streams that clients have cut, and has told what it owes."""
         expected = sum(screen.open for phone in self._phones for screen in phone.screens)
-        await self.until(lambda: self.streams <= expected)
+        await self.until(lambda look: look.streams <= expected)
         await asyncio.sleep(TICK)
 
-    @property
-    def _sending(self) -> int:
-        """To how many watches the server is sending."""
-        watches = self.running.hub._watches if self.running is not None else ()
-        return sum(watch.sending_since is not None for watch in watches)
 
-    @property
-    def streams(self) -> int:
-        """How many watches the server holds."""
-        assert self.running is not None
-        return len(self.running.hub)
+class InProcess(Server):
+    """One in this process, on the grpcio wire."""
 
-    @property
-    def encodings(self) -> int:
-        """How often the server has encoded a whole call."""
-        assert self.running is not None
-        return self.running.encoder.encodings
+    def __init__(self, database: Path, clock: FakeClock) -> None:
+        super().__init__(database)
+        self.clock = self._clock = clock
+        self._stack = contextlib.AsyncExitStack()
+        self._running: RunningServer | None = None
+
+    async def _start(self) -> int:
+        running = await self._stack.enter_async_context(running_server(self._settings, clock=self._clock))
+        self._running = running
+        return running.port
+
+    async def _stop(self) -> None:
+        self._running = None
+        await self._stack.aclose()
+
+    async def look(self) -> Look:
+        assert self._running is not None
+        watches = self._running.hub._watches
+        sending = sum(watch.sending_since is not None for watch in watches)
+        return Look(len(self._running.hub), sending, self._running.encoder.encodings)
+
+
+class InEnvoy(Server):
+    """One in Envoy's process."""
+
+    def __init__(self, database: Path, now: int) -> None:
+        super().__init__(database)
+        self.clock = _ClockInEnvoy(self, now)
+        self.envoy: EnvoyProcess | None = None
+
+    async def _start(self) -> int:
+        self.envoy = EnvoyProcess(
+            "tests.service.inside:asgi",
+            (self._settings, self.clock.now()),
+            "127.0.0.1",
+            self._port,
+            EnvoyOptions(),
+            json_log=True,
+        )
+        return await self.envoy.start()
+
+    async def _stop(self) -> None:
+        if self.envoy is not None:
+            await self.envoy.stop(2)
+        self.envoy = None
+
+    async def look(self) -> Look:
+        assert self.envoy is not None
+        told = await self.envoy.ask(op="look")
+        return Look(told["streams"], told["sending"], told["encodings"])
+
+
+class _ClockInEnvoy:
+    """The clock of the server in Envoy's process; while there is none, the one that the next server begins with."""
+
+    def __init__(self, server: InEnvoy, now: int) -> None:
+        self._server = server
+        self._now = now
+
+    def now(self) -> int:
+        return self._now
+
+    async def advance(self, seconds: float) -> None:
+        if self._server.envoy is not None:
+            self._now = (await self._server.envoy.ask(op="advance", seconds=seconds))["now"]
+        else:
+            self._now += round(seconds * 1_000_000)
 
 
 class Process(Phones):
     """A server of its own process, by the command that users type."""
 
-    def __init__(self, database: Path, log: Path) -> None:
+    def __init__(self, database: Path, log: Path, wire: str) -> None:
         super().__init__()
         self.database = database
+        self.wire = wire
         self.log = log
         self._process: asyncio.subprocess.Process | None = None
 
@@ -145,7 +236,7 @@ class Process(Phones):
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 command,
-                *("serve", "--listen", f"127.0.0.1:{port}", "--database", self.database),
+                *("serve", "--listen", f"127.0.0.1:{port}", "--database", self.database, "--wire", self.wire),
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 env={key: value for key, value in os.environ.items() if not key.startswith("RINGLINE_")},
@@ -165,7 +256,13 @@ class Process(Phones):
         """End it at once, as a crash does."""
         assert self._process is not None
         if self._process.returncode is None:
-            self._process.kill()
+            # The server itself may be a child of the command.
+            children = psutil.Process(self.pid).children()
+            for child in children:
+                child.kill()
+            await asyncio.to_thread(psutil.wait_procs, children, PATIENCE)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
         await self._process.wait()
 
     def terminate(self) -> None:
@@ -178,9 +275,8 @@ class Process(Phones):
 
 
 @contextlib.asynccontextmanager
-async def in_process(database: Path, clock: FakeClock) -> AsyncIterator[Server]:
-    """Run a server in this process."""
-    server = Server(database, clock)
+async def serving(server: Server) -> AsyncIterator[Server]:
+    """Run the server."""
     await server.start()
     try:
         await server.connect()
@@ -191,9 +287,9 @@ async def in_process(database: Path, clock: FakeClock) -> AsyncIterator[Server]:
 
 
 @contextlib.asynccontextmanager
-async def subprocess_server(database: Path, log: Path) -> AsyncIterator[Process]:
+async def subprocess_server(database: Path, log: Path, wire: str) -> AsyncIterator[Process]:
     """Run a server in a process of its own."""
-    process = Process(database, log)
+    process = Process(database, log, wire)
     try:
         await process.start()
         await process.connect()

@@ -22,7 +22,7 @@ from ringline_server.rules.viewer import relation
 from ringline_server.store.port import Snapshot
 from ringline_server.store.sqlite import SqliteStore
 from tests.clock import FakeClock
-from tests.service.host import Process, Server, in_process, subprocess_server
+from tests.service.host import InProcess, Process, Server, serving, subprocess_server
 from tests.service.phone import Phone, Refused, outcome
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(300)]
@@ -113,13 +113,15 @@ async def write_until_killed(process: Process, seed: int) -> Acknowledged:
 
 
 @pytest.mark.parametrize("seed", range(5))
-async def test_X1_T4_kill_9_amid_fifty_writers_loses_nothing_and_halves_nothing(tmp_path: Path, seed: int) -> None:
+async def test_X1_T4_kill_9_amid_fifty_writers_loses_nothing_and_halves_nothing(
+    tmp_path: Path, wire: str, seed: int
+) -> None:
     database = tmp_path / "ringline.db"
-    async with subprocess_server(database, tmp_path / "server.log") as process:
+    async with subprocess_server(database, tmp_path / "server.log", wire) as process:
         told = await write_until_killed(process, seed)
     clock = FakeClock(SystemClock().now() + 20_000_000)
 
-    async with in_process(database, clock) as server:
+    async with serving(InProcess(database, clock)) as server:
         await every_acknowledged_change_is_there(server, told)
         await overdue_rings_have_fired_once(server)
         await events_are_whole(server)

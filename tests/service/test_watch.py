@@ -390,7 +390,7 @@ async def test_a_client_that_leaves_leaves_nothing_behind(server: Server, ann: P
     rung = await ann.create("standup", "bob", ring=True)
 
     assert rung.call.rings[0].targets[0].online_devices == 0
-    assert server.streams == 0
+    assert (await server.look()).streams == 0
 
 
 @pytest.mark.parametrize("online", [0, 1, 3])

@@ -1,37 +1,65 @@
-"""An RPC as bytes that no client library would send."""
+"""RPCs as bytes that no client library would send."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
-_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_DATA, _HEADERS, _RST_STREAM, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
 _END_STREAM, _END_HEADERS = 1, 4
 
 
 async def send(port: int, path: bytes, *headers: tuple[bytes, bytes]) -> bytes:
     """Send one RPC with an empty message; return what comes back, up to the status."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = (
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", path),
-        (b":authority", b"localhost"),
-        (b"te", b"trailers"),
-        (b"content-type", b"application/grpc"),
-        *headers,
-    )
-    writer.write(
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-        + _frame(_SETTINGS, 0, 0, b"")
-        + _frame(_HEADERS, _END_HEADERS, 1, b"".join(_field(name, value) for name, value in head))
-        + _frame(_DATA, _END_STREAM, 1, bytes(5))
-    )
+    own = ((b"te", b"trailers"), (b"content-type", b"application/grpc"), *headers)
+    writer.write(_HELLO + _rpc(1, path, bytes(5), own))
     answer = b""
     async with asyncio.timeout(5):
         while b"grpc-status" not in answer and (more := await reader.read(65536)):
             answer += more
     writer.close()
     return answer
+
+
+@dataclass
+class Frames:
+    """What came on one stream."""
+
+    data: bytes = b""
+    headers: int = 0
+    reset: bool = False
+    ended: bool = False
+
+
+async def send_all(
+    port: int,
+    *rpcs: tuple[bytes, bytes, tuple[tuple[bytes, bytes], ...]],
+    te: bytes = b"trailers",
+    content_type: bytes = b"application/grpc",
+) -> list[Frames]:
+    """Send RPCs (path, body, headers) on one connection; return what came on each, once each is over."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(_HELLO)
+    found = {}
+    for number, (path, body, headers) in enumerate(rpcs):
+        found[2 * number + 1] = Frames()
+        own = (*(((b"te", te),) if te else ()), (b"content-type", content_type), *headers)
+        writer.write(_rpc(2 * number + 1, path, body, own))
+    async with asyncio.timeout(5):
+        while not all(frames.ended or frames.reset for frames in found.values()):
+            head = await reader.readexactly(9)
+            payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            kind, flags, stream = head[3], head[4], int.from_bytes(head[5:], "big")
+            assert kind != _GOAWAY, "the connection is over"
+            if stream in found:
+                frames = found[stream]
+                frames.data += payload if kind == _DATA else b""
+                frames.headers += kind == _HEADERS
+                frames.reset |= kind == _RST_STREAM
+                frames.ended |= kind in (_DATA, _HEADERS) and bool(flags & _END_STREAM)
+    writer.close()
+    return list(found.values())
 
 
 def status(answer: bytes) -> int:
@@ -47,3 +75,19 @@ def _field(name: bytes, value: bytes) -> bytes:
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return b"".join((len(payload).to_bytes(3, "big"), bytes([kind, flags]), stream.to_bytes(4, "big"), payload))
+
+
+_HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, b"")
+
+
+def _rpc(stream: int, path: bytes, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    head = (
+        (b":method", b"POST"),
+        (b":scheme", b"http"),
+        (b":path", path),
+        (b":authority", b"localhost"),
+        *headers,
+    )
+    return _frame(_HEADERS, _END_HEADERS, stream, b"".join(_field(name, value) for name, value in head)) + _frame(
+        _DATA, _END_STREAM, stream, body
+    )

@@ -9,7 +9,8 @@ from grpc import aio
 from structlog.testing import capture_logs
 
 from ringline_server.api.port import MAX_REQUEST_BYTES, Code, RequestContext, RpcError, Rpcs, Send, Stream, Unary
-from ringline_server.wire.grpcio import GrpcioWire, ListenError
+from ringline_server.wire.grpcio import GrpcioWire
+from ringline_server.wire.port import ListenError
 from tests.wire import raw
 from tests.wire.canned import BIDI_STREAM, EOF, UNARY, connect, serve, trailers
 

@@ -24,7 +24,7 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any]
-    for_people = log_format == "text" or (log_format is None and out.isatty())
+    for_people = is_for_people(log_format, out)
     if not for_people:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     else:
@@ -39,6 +39,11 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
     )
     _route_libraries(out, _LEVELS[level], shared, last)
     return for_people
+
+
+def is_for_people(log_format: str | None, out: TextIO) -> bool:
+    """Return whether what is logged there is text: because that was said, or because it is a terminal."""
+    return log_format == "text" or (log_format is None and out.isatty())
 
 
 def _route_libraries(out: TextIO, level: int, shared: list[Any], last: list[Any]) -> None:

@@ -22,7 +22,7 @@ from ringline_server.engine.port import EngineError
 from ringline_server.hub.hub import Hub
 from ringline_server.store.port import Store, StoreError
 from ringline_server.store.sqlite import SqliteStore
-from ringline_server.wire.grpcio import GrpcioWire, ListenError
+from ringline_server.wire.port import BuildWire, ListenError, Wire
 
 HEAD_START = 0.05
 """Seconds between saying NOT_SERVING and telling the streams to go: on the way, that must not overtake this."""
@@ -48,7 +48,7 @@ class RunningServer:
     engine: Engine
     encoder: CallEncoder
     health: HealthState
-    wire: GrpcioWire
+    wire: Wire
 
 
 def new_uid() -> str:
@@ -63,12 +63,15 @@ async def running_server(
     clock: Clock | None = None,
     new_uid: Callable[[], str] = new_uid,
     store: Store | None = None,
+    build_wire: BuildWire | None = None,
 ) -> AsyncIterator[RunningServer]:
     """Run a server within the block. It serves from the beginning, and has stopped in good order at the end.
 
     Starts from the bottom up: what is overdue is decided before the first request (T4). Stops from the top down:
     NOT_SERVING first, then every stream is told to go elsewhere, RPCs under way finish within the grace, what was
     decided is written. Raises StartError.
+
+    The wire is grpcio unless another one is given: the settings' wire is about processes, see ``serve``.
     """
     clock = SystemClock() if clock is None else clock
     store = SqliteStore(settings.database) if store is None else store
@@ -93,7 +96,7 @@ async def running_server(
         encoder = CallEncoder(settings.call_types)
         health = HealthState()
         rpcs = _rpcs(settings, clock, store, hub, engine, encoder, health)
-        wire = GrpcioWire(rpcs, settings.listen.host, settings.listen.port)
+        wire = (build_wire or _grpcio)(rpcs, settings.listen.host, settings.listen.port)
         try:
             port = await wire.start()
         except ListenError as error:
@@ -115,6 +118,12 @@ async def _send_away(hub: Hub) -> None:
             while len(hub):  # noqa: ASYNC110 -- a few looks, once, instead of an event that every stream keeps up to date
                 await asyncio.sleep(HEAD_START / 5)
     await asyncio.sleep(HEAD_START)
+
+
+def _grpcio(rpcs: Rpcs, host: str, port: int) -> Wire:
+    from ringline_server.wire.grpcio import GrpcioWire  # noqa: PLC0415 -- another wire does without
+
+    return GrpcioWire(rpcs, host, port)
 
 
 def _rpcs(

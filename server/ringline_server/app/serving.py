@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
 
 import structlog
 
-from ringline_server.app.running import RunningServer, running_server
+from ringline_server.app.log import is_for_people
+from ringline_server.app.running import StartError, running_server
 from ringline_server.config import Settings
+from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError
+from ringline_server.wire.port import ListenError
 
 _BROKEN = 1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -18,22 +24,86 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, announce: Callable[[RunningServer], None]) -> int:
+class Serving(Protocol):
+    """A server that serves."""
+
+    @property
+    def port(self) -> int:
+        """Where."""
+
+
+Announce = Callable[[Any], None]
+"""Called once RPCs are served, with a ``Serving``; on the grpcio wire it is the ``RunningServer`` itself."""
+
+
+async def serve(settings: Settings, announce: Announce) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status. Raises StartError.
 
-    ``announce`` is called once RPCs are served. A second signal ends the process at once, and so does a store that
-    can no longer promise durability: then every answer might be a lie.
+    A second signal ends the process at once, and so does a store that can no longer promise durability: then every
+    answer might be a lie.
     """
     told_to_stop = _on_signals()
-    async with running_server(settings) as server:
-        announce(server)
-        listen = str(settings.listen._replace(port=server.port))
-        _log.info("serving", listen=listen, database=str(settings.database.resolve()), identity="development")
-        if not await _stop_or_break(told_to_stop, server):
-            _log.critical("broken", consequence="the process ends now; start it again and look at the disk")
-            os._exit(_BROKEN)
+    if settings.wire == "envoy":
+        await _serve_in_envoy(settings, announce, told_to_stop)
+    else:
+        await _serve_here(settings, announce, told_to_stop)
     _log.info("stopped")
     return 0
+
+
+async def _serve_here(settings: Settings, announce: Announce, told_to_stop: asyncio.Event) -> None:
+    async with running_server(settings) as server:
+        announce(server)
+        _log_serving(settings, server.port)
+        await _first(told_to_stop.wait(), server.engine.broken.wait())
+        if server.engine.broken.is_set():
+            _break("the process ends now; start it again and look at the disk")
+
+
+@dataclass(frozen=True, slots=True)
+class _InEnvoy:
+    port: int
+
+
+async def _serve_in_envoy(settings: Settings, announce: Announce, told_to_stop: asyncio.Event) -> None:
+    """Serve in a process of Envoy's. If it ends by itself, so does this one: whoever supervises it starts both."""
+    envoy = EnvoyProcess(
+        "ringline_server.app.inside:asgi",
+        settings,
+        *settings.listen,
+        EnvoyOptions(settings.cors_origins, settings.tls_certificate, settings.tls_key),
+        json_log=not is_for_people(settings.log_format, sys.stderr),
+    )
+    try:
+        port = await envoy.start()
+    except ListenError as error:
+        raise StartError(f"{error}. Choose another address with --listen; port 0 takes any free one") from error
+    except StartFailedError as error:
+        raise StartError(str(error)) from error
+    announce(_InEnvoy(port))
+    _log_serving(settings, port)
+    await _first(told_to_stop.wait(), envoy.wait())
+    if not await envoy.stop(settings.drain_grace):
+        _break("Envoy has ended, and this process does too; start it again")
+
+
+def _log_serving(settings: Settings, port: int) -> None:
+    listen = str(settings.listen._replace(port=port))
+    database = str(settings.database.resolve())
+    _log.info("serving", listen=listen, database=database, wire=settings.wire, identity="development")
+
+
+def _break(consequence: str) -> NoReturn:
+    _log.critical("broken", consequence=consequence)
+    os._exit(_BROKEN)
+
+
+async def _first(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return once one of them has come."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 def _on_signals() -> asyncio.Event:
@@ -50,13 +120,3 @@ def _on_signals() -> asyncio.Event:
     for one in _SIGNALS:
         loop.add_signal_handler(one, take, one)
     return told
-
-
-async def _stop_or_break(told_to_stop: asyncio.Event, server: RunningServer) -> bool:
-    """Wait for the first of both; return whether it is the stop."""
-    stop = asyncio.create_task(told_to_stop.wait(), name="stop")
-    broken = asyncio.create_task(server.engine.broken.wait(), name="broken")
-    await asyncio.wait((stop, broken), return_when=asyncio.FIRST_COMPLETED)
-    for task in (stop, broken):
-        task.cancel()
-    return not server.engine.broken.is_set()

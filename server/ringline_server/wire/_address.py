@@ -19,26 +19,38 @@ async def require_free(host: str, port: int) -> None:
     The library is content with one address of several: ``localhost`` would be served on ``::1`` only, while another
     program answers on ``127.0.0.1``. And where it fails it does not say why.
     """
+    await usable_addresses(host, port)
+
+
+async def usable_addresses(host: str, port: int) -> tuple[list[str], int]:
+    """Return the host's addresses that this machine has, and a port free on all of them: the one asked for.
+
+    Port 0 stays 0 for a single address, and becomes one for several, which are to be served on the same. Raises
+    ListenError if the port is taken on one of them, or if there is none.
+    """
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise ListenError(f"cannot listen on {host}: there is no such host") from error
-    usable = False
+    usable: dict[str, None] = {}
     for family, kind, protocol, _, address in found:
         try:
-            _bind(family, kind, protocol, address)
+            bound = _bind(family, kind, protocol, (address[0], port, *address[2:]))
         except OSError as error:
             # A machine without IPv6 may have ::1 in its table of hosts all the same.
             if error.errno not in _NOT_HERE:
                 raise ListenError(f"cannot listen on {host}:{port}: {_why(error)}") from error
         else:
-            usable = True
+            usable[str(address[0])] = None
+            if len(found) > 1:
+                port = bound
     if not usable:
         raise ListenError(f"cannot listen on {host}:{port}: this machine does not have that address")
+    return list(usable), port
 
 
-def _bind(family: int, kind: int, protocol: int, address: tuple[str | int | bytes, ...]) -> None:
+def _bind(family: int, kind: int, protocol: int, address: tuple[str | int | bytes, ...]) -> int:
     with socket.socket(family, kind, protocol) as probe:
         # As the library does: connections of an earlier server that linger are not in the way.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -47,6 +59,7 @@ def _bind(family: int, kind: int, protocol: int, address: tuple[str | int | byte
         probe.bind(address)
         # On Linux two sockets that may reuse an address can both be bound to it; only one can listen.
         probe.listen(1)
+        return int(probe.getsockname()[1])
 
 
 def _why(error: OSError) -> str:

@@ -9,13 +9,12 @@ import structlog
 from grpc import aio
 
 from ringline_server.api.port import Code, RpcError
+from ringline_server.wire._fit import fitting
 
 if TYPE_CHECKING:
     # Generic in the stubs only.
     Context = aio.ServicerContext[Any, Any]
 
-MAX_STATUS_BYTES = 6 * 1024
-"""Clients on the library's core refuse trailers over 8 KiB, and then see another status than the one sent."""
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -28,10 +27,7 @@ async def end_with(context: Context, error: RpcError) -> NoReturn:
     The status is sent behind the messages that the client has not read. As long as it does not read, a few KB stay
     with the connection; the handler and what it holds are free.
     """
-    message, details = error.message, error.details
-    if len(message.encode(errors="replace")) + len(details) > MAX_STATUS_BYTES:
-        _log.warning("status_too_long", code=error.code.name, message_chars=len(message), details_bytes=len(details))
-        message, details = message[: MAX_STATUS_BYTES // 8], b""
+    message, details = fitting(error)
     trailers = (("grpc-status-details-bin", details),) if details else ()
     await context.abort(_CODES[error.code], message, trailers)
 

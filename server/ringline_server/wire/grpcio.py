@@ -5,11 +5,8 @@ from __future__ import annotations
 from grpc import aio
 
 from ringline_server.api.port import MAX_REQUEST_BYTES, Rpcs
-from ringline_server.wire._address import ListenError
 from ringline_server.wire._handlers import Handlers
 from ringline_server.wire._lasting import LastingServer
-
-__all__ = ["GrpcioWire", "ListenError"]
 
 _SECOND = 1000
 
