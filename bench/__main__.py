@@ -17,11 +17,19 @@ from pathlib import Path
 from bench import plan as plans
 from bench import report
 from bench.row import Row
-from bench.rows import calls
+from bench.rows import calls, engine, flood, group, history, latency, memory, restart
 from bench.servers import ROOT
 
 ROWS: Mapping[str, Callable[[plans.Plan], Iterator[Row]]] = {
     "calls": calls.measure,
+    "commands": engine.commands,
+    "latency": latency.measure,
+    "memory": memory.measure,
+    "group": group.measure,
+    "restart": restart.measure,
+    "flood": flood.measure,
+    "timers": engine.timers,
+    "history": history.measure,
 }
 LATEST = ROOT / "bench/results/latest.json"
 

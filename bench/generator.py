@@ -33,7 +33,7 @@ class Load:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise LoadError(f"{self._process.args}: status {self._process.wait()}")
+            raise LoadError(f"{self._process.args!r}: status {self._process.wait()}")
         self.said = json.loads(line)
         return self.said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,8 @@ class Plan:
         return results
 
     def database(self, name: str) -> Path:
-        return self.folder / f"{name}.db"
+        """Return where no database is yet."""
+        return self.folder / f"{name}-{uuid.uuid4().hex}.db"
 
 
 def make(*, quick: bool, folder: Path) -> Plan:

@@ -64,8 +64,12 @@ def quartiles(ratios: Sequence[float]) -> tuple[float, float]:
 
 
 def judge(ratios: Sequence[float], goal: Goal) -> str:
-    """Return whether the median meets the goal; unclear if the goal lies within the quartiles, or on one of them."""
+    """Return whether the median meets the goal.
+
+    It is unclear with too few ratios, and if the goal lies within the quartiles or on one of them; not if most ratios
+    are the same number, and that is the goal.
+    """
     first, third = quartiles(ratios)
-    if len(ratios) < LEAST_RATIOS or first <= goal.limit <= third:
+    if len(ratios) < LEAST_RATIOS or (first <= goal.limit <= third and first != third):
         return UNCLEAR
     return HOLDS if goal.met_by(statistics.median(ratios)) else FAILS

@@ -1,7 +1,7 @@
 """What the canned floors say: bytes recorded from a real server, read from the file that ``CANNED`` names.
 
-Users are named ``group-name``. An RPC is answered with its canned bytes, and then its message goes to ``told`` streams of
-the caller's group, in turn; 0 is all of them.
+Users are named ``group-name``. An RPC is answered with its canned bytes, and then its message goes to ``told`` streams
+of the caller's group, in turn; 0 is all of them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The floor ``weekend``: what a good engineer writes instead of Ringline, in a weekend.
 
-FastAPI, a WebSocket for each device, SQLite through aiosqlite. A call is a row; whoever changes it names the state that
-it must be in, so one of two racing requests wins. An answer goes out when it is on the disk, and whatever came meanwhile
-shares the commit. It has no deadlines, no snapshots, no resume, no request ids, no limits and no history.
+FastAPI, a WebSocket for each device, SQLite through aiosqlite. A call is a row; whoever changes it names the state
+that it must be in, so one of two racing requests wins. An answer goes out when it is on the disk, and whatever came
+meanwhile shares the commit. It has no deadlines, no snapshots, no resume, no request ids, no limits and no history.
 
     DATABASE=file python -m bench.floors.weekend
 """
@@ -28,7 +28,7 @@ RING = "INSERT INTO calls VALUES (?, 'ringing', 1, ?, ?, ?) RETURNING *"
 CHANGE = "UPDATE calls SET state = ?, version = version + 1, at = ? WHERE id = ? AND state = ? RETURNING *"
 
 
-class NewCall(BaseModel):
+class NewCall(BaseModel):  # type: ignore[misc]  # FastAPI and pydantic are not where types are checked
     """Whom to ring, in a call of this name."""
 
     id: str
@@ -71,7 +71,7 @@ class App:
     def __init__(self) -> None:
         self._sockets: defaultdict[str, list[WebSocket]] = defaultdict(list)
         self._calls: Calls
-        self.routes = FastAPI(lifespan=self._life)
+        self.routes: FastAPI = FastAPI(lifespan=self._life)
         self.routes.add_api_route("/calls", self.ring, methods=["POST"])
         self.routes.add_api_route("/calls/{name}/accept", self.accept, methods=["POST"])
         self.routes.add_api_route("/calls/{name}/end", self.end, methods=["POST"])
@@ -120,12 +120,12 @@ class App:
         return Response(orjson.dumps(call), media_type="application/json")
 
 
-class Server(uvicorn.Server):
+class Server(uvicorn.Server):  # type: ignore[misc]
     """Says where it serves."""
 
     async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 -- as in its base
         await super().startup(sockets)
-        print("serving on 127.0.0.1:{}".format(self.servers[0].sockets[0].getsockname()[1]), flush=True)
+        print(f"serving on 127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}", flush=True)
 
 
 if __name__ == "__main__":

@@ -33,9 +33,16 @@ type options struct {
 }
 
 var scenarios = map[string]func(options) any{
-	"record": record,
-	"calls":  calls,
-	"rate":   steady,
+	"record":    record,
+	"calls":     calls,
+	"rate":      steady,
+	"idle":      idle,
+	"snapshots": snapshots,
+	"ring":      ringGroup,
+	"answer":    answerGroup,
+	"resume":    resume,
+	"missed":    missed,
+	"flood":     flood,
 }
 
 var stdin = bufio.NewReader(os.Stdin)

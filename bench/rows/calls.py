@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from bench import generator
 from bench.plan import Plan, progress
@@ -34,14 +35,14 @@ def measure(plan: Plan) -> Iterator[Row]:
     with ExitStack() as stack:
         servers = [stack.enter_context(running(floor(name, plan.canned, plan.folder))) for name in FLOORS[:-1]]
         servers.append(stack.enter_context(running(weekend(plan.folder))))
-        for wire in WIRES:
-            if wire not in plan.lacking:
-                servers.append(stack.enter_context(running(ringline(wire, plan.database(f"calls-{wire}")))))
+        servers += [
+            stack.enter_context(running(ringline(wire, plan.database(f"calls-{wire}"))))
+            for wire in WIRES
+            if wire not in plan.lacking
+        ]
         for pairs in AT_A_TIME:
             progress(f"calls, {pairs} at a time")
-            results = plan.rounds_of(
-                [lambda server=server, pairs=pairs: sample(plan, server, pairs) for server in servers]
-            )
+            results = plan.rounds_of([partial(sample, plan, server, pairs) for server in servers])
             samples = {server.server.name: result for server, result in zip(servers, results, strict=True)}
             yield from _rows(plan, pairs, samples)
 
