@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench import plan as plans
-from bench import report
+from bench import plots, report
 from bench.row import Row
 from bench.rows import calls, engine, flood, group, history, latency, memory, restart
 from bench.servers import ROOT
@@ -31,7 +31,6 @@ ROWS: Mapping[str, Callable[[plans.Plan], Iterator[Row]]] = {
     "timers": engine.timers,
     "history": history.measure,
 }
-LATEST = ROOT / "bench/results/latest.json"
 
 
 def main() -> int:
@@ -55,10 +54,11 @@ def main() -> int:
         shutil.rmtree(folder)
     print(report.table(rows))
     # A part of it, or a quick look, must not stand where the last full result is.
-    if arguments.rows or arguments.quick:
-        report.write(rows, LATEST.with_name("partial.json"))
-    else:
-        report.write(rows, LATEST)
+    partial = bool(arguments.rows or arguments.quick)
+    folder = plans.CACHE / "partial" if partial else report.LATEST.parent
+    report.write(rows, folder / report.LATEST.name)
+    plots.draw(rows, folder)
+    plans.progress(f"written to {folder.relative_to(ROOT)}")
     plans.progress(f"all took {(time.monotonic() - begun) / 60:.1f} minutes")
     return 0
 

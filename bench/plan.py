@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,10 @@ class Plan:
 
     def choose(self, thorough: T, quick: T) -> T:
         return quick if self.quick else thorough
+
+    def recorded(self) -> dict[str, dict[str, str]]:
+        """Return what is in ``canned``."""
+        return dict(json.loads(self.canned.read_text(encoding="utf-8")))
 
     @property
     def rounds(self) -> int:

@@ -8,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.row import Row
+from bench.servers import ROOT
 
+LATEST = ROOT / "bench/results/latest.json"
 HEAD = ("what", "wire", "value", "floor", "ratio", "quartiles", "goal", "verdict")
 
 

@@ -16,7 +16,7 @@ const (
 	// recovery is how long after a flood all has to be as before.
 	recovery = 2 * time.Second
 	// unhurried is how many requests a second tell how quick the server is.
-	unhurried = 100
+	unhurried = 200
 )
 
 // flood sends many requests at once, and tells what became of them and how quick the server was before and is afterwards.

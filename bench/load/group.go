@@ -8,14 +8,18 @@ import (
 )
 
 // newGroup makes phones of the members of one call; the first of them calls.
-func newGroup(given options) ([]phone, []string) {
+func newGroup(given options) ([]*grpcPhone, []string) {
+	users := groupOf(given.members)
+	return newGrpcPhones(given, users), users
+}
+
+func groupOf(members int) []string {
 	group := "g0" + run[len(run)-6:]
-	users := make([]string, given.members)
-	for at := range users {
-		users[at] = fmt.Sprintf("%s-callee%d", group, at)
+	users := []string{group + "-caller"}
+	for at := 1; at < members; at++ {
+		users = append(users, fmt.Sprintf("%s-callee%d", group, at))
 	}
-	users[0] = group + "-caller"
-	return newPhones(given, users), users
+	return users
 }
 
 // ringGroup rings everybody, several times, and tells how long it took until the last one was told.
@@ -25,9 +29,10 @@ func ringGroup(given options) any {
 	var latencies []float64
 	for at := range given.count {
 		name := fmt.Sprintf("%s-%d", users[0], at)
+		phones[0].gather(context.Background(), name, users)
 		begun := time.Now()
 		last := begun
-		phones[0].ring(context.Background(), name, users)
+		phones[0].ringAll(context.Background(), name, len(users))
 		for at, one := range phones {
 			if told := expect(users[at], one.changes(), added, name, given.strict).at; told.After(last) {
 				last = told
@@ -51,9 +56,10 @@ func ringGroup(given options) any {
 func answerGroup(given options) any {
 	phones, users := newGroup(given)
 	name := users[0] + "-answer"
+	phones[0].gather(context.Background(), name, users)
 	prepared("ready")
 	begun := time.Now()
-	phones[0].ring(context.Background(), name, users)
+	phones[0].ringAll(context.Background(), name, len(users))
 	for at, one := range phones {
 		expect(users[at], one.changes(), added, name, given.strict)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -11,6 +12,9 @@ import (
 
 	pb "github.com/ringline/ringline/clients/go/ringline/v1"
 )
+
+// inOneRequest is how many members a request may name.
+const inOneRequest = 100
 
 // longest is more than any message here: a call of 500 members.
 const longest = 64 << 20
@@ -53,9 +57,9 @@ func as(ctx context.Context, user string) context.Context {
 	return metadata.AppendToOutgoingContext(ctx, "x-user-id", user)
 }
 
-func newGrpcPhones(given options, users []string) []phone {
+func newGrpcPhones(given options, users []string) []*grpcPhone {
 	conns := dialAll(given.address, len(users), given.conns)
-	phones := make([]phone, len(users))
+	phones := make([]*grpcPhone, len(users))
 	for at, user := range users {
 		one := &grpcPhone{pb.NewCallServiceClient(conns[at]), user, given.strict, make(chan change, 16), ""}
 		one.watch()
@@ -101,18 +105,45 @@ var kinds = map[pb.ChangeKind]string{
 func (p *grpcPhone) changes() <-chan change { return p.told }
 
 func (p *grpcPhone) ring(ctx context.Context, call string, members []string) {
-	inputs := make([]*pb.MemberInput, len(members))
-	for at, member := range members {
-		inputs[at] = &pb.MemberInput{UserId: member}
-	}
 	request := &pb.GetOrCreateCallRequest{
-		Type: "default", Id: call, Ring: true, DeviceId: "phone", Data: &pb.CallData{Members: inputs},
+		Type: "default", Id: call, Ring: true, DeviceId: "phone", Data: &pb.CallData{Members: inputs(members)},
 	}
 	answer, err := p.client.GetOrCreateCall(as(ctx, p.user), request)
 	must(err)
 	check(answer.GetCreated() && answer.GetRingId() != "" && len(answer.GetTargets()) == len(members), "rang: %v", answer)
 	p.right(answer.GetCall(), answer.GetViewer(), call, pb.CallState_CALL_STATE_RINGING)
 	check(len(answer.GetCall().GetMembers()) == len(members), "rang: %v", answer)
+}
+
+// gather makes a call of many members, as many at a time as a request may have.
+func (p *grpcPhone) gather(ctx context.Context, call string, members []string) {
+	some := slices.Collect(slices.Chunk(members, inOneRequest))
+	_, err := p.client.GetOrCreateCall(as(ctx, p.user), &pb.GetOrCreateCallRequest{
+		Type: "default", Id: call, Data: &pb.CallData{Members: inputs(some[0])},
+	})
+	must(err)
+	for _, more := range some[1:] {
+		_, err := p.client.UpdateCallMembers(as(ctx, p.user), &pb.UpdateCallMembersRequest{
+			Type: "default", Id: call, UpsertMembers: inputs(more),
+		})
+		must(err)
+	}
+}
+
+// ringAll rings all members of a call that is there.
+func (p *grpcPhone) ringAll(ctx context.Context, call string, members int) {
+	answer, err := p.client.RingCall(as(ctx, p.user), &pb.RingCallRequest{Type: "default", Id: call, DeviceId: "phone"})
+	must(err)
+	check(answer.GetRingId() != "" && len(answer.GetTargets()) == members, "rang: %v", answer)
+	p.right(answer.GetCall(), answer.GetViewer(), call, pb.CallState_CALL_STATE_RINGING)
+}
+
+func inputs(members []string) []*pb.MemberInput {
+	all := make([]*pb.MemberInput, len(members))
+	for at, member := range members {
+		all[at] = &pb.MemberInput{UserId: member}
+	}
+	return all
 }
 
 func (p *grpcPhone) accept(ctx context.Context, call string) {

@@ -47,7 +47,11 @@ func newPhones(given options, users []string) []phone {
 	if given.wire == "weekend" {
 		return newWeekendPhones(given.address, users)
 	}
-	return newGrpcPhones(given, users)
+	phones := make([]phone, len(users))
+	for at, one := range newGrpcPhones(given, users) {
+		phones[at] = one
+	}
+	return phones
 }
 
 // run is unlike any other run's, so that calls of two runs never meet.

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -11,6 +11,8 @@ import (
 )
 
 const service = "/ringline.v1.CallService/"
+
+var withRaw = grpc.ForceCodec(raw{})
 
 // raw hands bytes through as they are.
 type raw struct{}
@@ -29,41 +31,58 @@ type reply struct {
 	Message []byte `json:"message,omitempty"`
 }
 
-// record makes one call, and returns what a server says: to each request, and to a member who watches.
+// recorder keeps what a server says.
+type recorder struct {
+	conn   *grpc.ClientConn
+	stream grpc.ClientStream
+	said   map[string]reply
+}
+
+// record makes one call, and returns what a server says: to each request, and to a member who watches. With more than two
+// members it is a call that is there before it is rung.
 func record(given options) any {
-	conn := dial(given.address)
-	users := []string{"g0" + run[len(run)-6:] + "-caller"}
-	for at := 1; at < given.members; at++ {
-		users = append(users, fmt.Sprintf("g0%s-callee%d", run[len(run)-6:], at))
-	}
+	users := groupOf(given.members)
 	caller, callee := as(context.Background(), users[0]), as(context.Background(), users[1])
-	stream, err := conn.NewStream(callee, &grpc.StreamDesc{ServerStreams: true}, service+"WatchCalls", grpc.ForceCodec(raw{}))
+	kept := &recorder{conn: dial(given.address), said: map[string]reply{}}
+	var err error
+	streaming := &grpc.StreamDesc{ServerStreams: true}
+	kept.stream, err = kept.conn.NewStream(callee, streaming, service+"WatchCalls", withRaw)
 	must(err)
-	must(stream.SendMsg(encoded(&pb.WatchCallsRequest{DeviceId: "phone"})))
-	must(stream.CloseSend())
-	next := func() []byte {
-		var message []byte
-		must(stream.RecvMsg(&message))
-		return message
+	must(kept.stream.SendMsg(encoded(&pb.WatchCallsRequest{DeviceId: "phone"})))
+	must(kept.stream.CloseSend())
+	kept.said["WatchCalls"] = reply{Answer: kept.next()}
+	some := slices.Collect(slices.Chunk(users, inOneRequest))
+	whole := len(users) == 2
+	kept.request(caller, "GetOrCreateCall", &pb.GetOrCreateCallRequest{
+		Type: "default", Id: users[0], Ring: whole, DeviceId: "phone", Data: &pb.CallData{Members: inputs(some[0])},
+	}, whole)
+	for _, more := range some[1:] {
+		kept.request(caller, "UpdateCallMembers", &pb.UpdateCallMembersRequest{
+			Type: "default", Id: users[0], UpsertMembers: inputs(more),
+		}, false)
 	}
-	invoke := func(ctx context.Context, method string, request proto.Message) []byte {
-		var answer []byte
-		must(conn.Invoke(ctx, service+method, encoded(request), &answer, grpc.ForceCodec(raw{})))
-		return answer
+	if !whole {
+		kept.request(caller, "RingCall", &pb.RingCallRequest{Type: "default", Id: users[0], DeviceId: "phone"}, true)
 	}
-	var inputs []*pb.MemberInput
-	for _, user := range users {
-		inputs = append(inputs, &pb.MemberInput{UserId: user})
+	kept.request(callee, "JoinCall", &pb.JoinCallRequest{Type: "default", Id: users[0], DeviceId: "phone"}, true)
+	kept.request(caller, "EndCall", &pb.EndCallRequest{Type: "default", Id: users[0]}, false)
+	return kept.said
+}
+
+// request sends one, and keeps the answer and, if somebody is told, the message.
+func (r *recorder) request(ctx context.Context, method string, request proto.Message, told bool) {
+	var said reply
+	must(r.conn.Invoke(ctx, service+method, encoded(request), &said.Answer, withRaw))
+	if told {
+		said.Message = r.next()
 	}
-	recorded := map[string]reply{"WatchCalls": {next(), nil}}
-	recorded["GetOrCreateCall"] = reply{invoke(caller, "GetOrCreateCall", &pb.GetOrCreateCallRequest{
-		Type: "default", Id: users[0], Ring: true, DeviceId: "phone", Data: &pb.CallData{Members: inputs},
-	}), next()}
-	recorded["JoinCall"] = reply{invoke(callee, "JoinCall", &pb.JoinCallRequest{
-		Type: "default", Id: users[0], DeviceId: "phone",
-	}), next()}
-	recorded["EndCall"] = reply{invoke(caller, "EndCall", &pb.EndCallRequest{Type: "default", Id: users[0]}), nil}
-	return recorded
+	r.said[method] = said
+}
+
+func (r *recorder) next() []byte {
+	var message []byte
+	must(r.stream.RecvMsg(&message))
+	return message
 }
 
 func encoded(message proto.Message) *[]byte {

@@ -39,6 +39,7 @@ def measure(plan: Plan) -> Iterator[Row]:
             values, floors = [], []
             for _ in range(plan.rounds):
                 cpu, done = answered(server, members, count=0)
+                progress("  {messages} messages, {bytes} bytes, all over after {seconds:.1f} s".format(**done))
                 values.append(cpu)
                 floors.append(same_bytes(plan, wire, members, recorded, done))
             yield measured(answer, wire, GOAL, values, floors)
@@ -46,7 +47,7 @@ def measure(plan: Plan) -> Iterator[Row]:
 
 def told(plan: Plan, server: Running, members: int) -> float:
     """Return the milliseconds from a ring until the last member is told, the median of some."""
-    with generator.load("ring", server, members=members, count=plan.choose(5, 2)) as load:
+    with generator.load("ring", server, members=members, count=plan.choose(3, 2)) as load:
         return float(statistics.median(load.go_on()["latencies"]))
 
 
@@ -65,7 +66,7 @@ def same_bytes(plan: Plan, wire: str, members: int, recorded: dict[str, dict[str
     """
     each = max(round(done["messages"] / (members - 1)), 1)
     total = each * (members - 1)
-    message = padded(base64.b64decode(recorded["GetOrCreateCall"]["message"]), done["bytes"] // total)
+    message = padded(base64.b64decode(plan.recorded()["GetOrCreateCall"]["message"]), done["bytes"] // total)
     canned = {
         **recorded,
         "JoinCall": {**recorded["JoinCall"], "message": base64.b64encode(message).decode(), "told": each},

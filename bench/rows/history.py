@@ -74,6 +74,7 @@ def made(calls: int, past: int, rings: int) -> Path:
         making = path.with_suffix(".making")
         fill(making, "history", calls, past, rings)
         making.rename(path)
+        making.with_name(making.name + ".lock").unlink()
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
         (ended,) = database.execute("SELECT count(*) FROM calls WHERE state = 'ENDED'").fetchone()
         (ringing,) = database.execute("SELECT count(*) FROM timers").fetchone()
