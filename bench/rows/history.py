@@ -19,7 +19,7 @@ from bench.verdict import at_least, at_most, at_most_beyond
 
 USER = "history-callee"
 DUE_IN = 5
-"""Seconds; more than a start may take, so that the ring is open when the server serves."""
+"""Seconds from before the start; more than it may take, so that the ring is open when the server serves."""
 STORE = ROOT / "server/ringline_server/store"
 
 START = ("start until serving and re-armed, s", at_most_beyond(1, "s"))
