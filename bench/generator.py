@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 
 from bench.servers import LOAD_CORE, ROOT, Running
 
 BINARY = ROOT / "bench/load/load"
+LONGEST_COMPLAINT = 500
+"""Letters; a call of 500 that is wrong is a long one."""
 
 
 class LoadError(Exception):
@@ -23,8 +27,9 @@ class LoadError(Exception):
 class Load:
     """A generator that has prepared itself."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], complaints: IO[str]) -> None:
         self._process = process
+        self._complaints = complaints
         self.said: Any = None
         """What it said last."""
 
@@ -33,7 +38,9 @@ class Load:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise LoadError(f"{self._process.args!r}: status {self._process.wait()}")
+            self._process.wait()
+            self._complaints.seek(0)
+            raise LoadError(self._complaints.read().strip()[:LONGEST_COMPLAINT] or "the load generator ended")
         self.said = json.loads(line)
         return self.said
 
@@ -58,24 +65,27 @@ def load(scenario: str, server: Running, **options: object) -> Iterator[Load]:
         f"-wire={server.server.wire}",
         f"-strict={str(server.server.strict).lower()}",
     ]
-    process = subprocess.Popen(
-        ["taskset", "-c", LOAD_CORE, str(BINARY), *target, *arguments, scenario],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        one = Load(process)
-        one.listen()
-        yield one
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
+    with tempfile.TemporaryFile("w+") as complaints:
+        process = subprocess.Popen(
+            ["taskset", "-c", LOAD_CORE, str(BINARY), *target, *arguments, scenario],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+        )
         try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            one = Load(process, complaints)
+            one.listen()
+            yield one
+        finally:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def record(server: Running, path: Path, members: int = 2) -> dict[str, dict[str, str]]:

@@ -16,8 +16,8 @@ import (
 // inOneRequest is how many members a request may name.
 const inOneRequest = 100
 
-// longest is more than any message here: a call of 500 members.
-const longest = 64 << 20
+// largest is more than any message here: a call of 500 members.
+const largest = 64 << 20
 
 type grpcPhone struct {
 	client pb.CallServiceClient
@@ -31,7 +31,7 @@ func dial(address string) *grpc.ClientConn {
 	conn, err := grpc.NewClient(
 		"passthrough:///"+address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(longest)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(largest)),
 	)
 	must(err)
 	return conn

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// longest is how long a scenario may take altogether: a server that never answers must not stop the benchmarks.
+const longest = 5 * time.Minute
+
 // patience is how long anything may take before it counts as lost.
 const patience = 30 * time.Second
 
@@ -66,6 +69,7 @@ func main() {
 	if !known {
 		log.Fatalf("load: no scenario %q", flag.Arg(0))
 	}
+	time.AfterFunc(longest, func() { log.Fatalf("load: %s was not over after %v", flag.Arg(0), longest) })
 	say(scenario(given))
 	for hear() {
 	}
