@@ -13,7 +13,7 @@ import (
 
 const (
 	// short rings are over while the server is away, long ones go on.
-	short = 3 * time.Second
+	short = 2 * time.Second
 	long  = 10 * time.Minute
 )
 

@@ -22,18 +22,18 @@ DUE_IN = 5
 """Seconds from before the start; more than it may take, so that the ring is open when the server serves."""
 STORE = ROOT / "server/ringline_server/store"
 
-START = ("start until serving and re-armed, s", at_most_beyond(1, "s"))
-RATE = ("calls a second, 64 at a time", at_least(0.9))
-SNAPSHOT = ("snapshot of one with 10 000 past calls, ms", at_most(1.1))
-RESUME = ("resume of one with 10 000 past calls, ms", at_most(1.1))
-LATENCY = ("ring to callee at half the maximum, p50 ms", at_most(1.1))
+GOALS = (
+    ("start until serving and re-armed, s", at_most_beyond(1, "s")),
+    ("calls a second, 64 at a time", at_least(0.9)),
+    ("snapshot of the one with the most past calls, ms", at_most(1.1)),
+    ("resume of the one with the most past calls, ms", at_most(1.1)),
+    ("ring to callee at half the maximum, p50 ms", at_most(1.1)),
+)
 
 
 def measure(plan: Plan) -> Iterator[Row]:
     count = plan.choose(1_000_000, 10_000)
-    goals = [
-        (f"{name}, with {count} calls of history", goal) for name, goal in (START, RATE, SNAPSHOT, RESUME, LATENCY)
-    ]
+    goals = [(f"with {count} calls of history: {name}", goal) for name, goal in GOALS]
     history: Path | None = None
     for wire in WIRES:
         if wire in plan.lacking:

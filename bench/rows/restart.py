@@ -16,7 +16,7 @@ from bench.verdict import at_most
 GOAL = at_most(1.5)
 RUNG = 200
 """Watchers that ring when the server ends; half of the rings are over when it is back."""
-AWAY = 3.2
+AWAY = 2.2
 """Seconds; longer than a short ring."""
 
 
