@@ -79,6 +79,7 @@ def load(scenario: str, server: Running, **options: object) -> Iterator[Load]:
             yield one
         finally:
             assert process.stdin is not None
+            assert process.stdout is not None
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
             try:
@@ -86,6 +87,7 @@ def load(scenario: str, server: Running, **options: object) -> Iterator[Load]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            process.stdout.close()
 
 
 def record(server: Running, path: Path, members: int = 2) -> dict[str, dict[str, str]]:

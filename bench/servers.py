@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -44,8 +45,9 @@ class Server:
 class Running:
     """A server that serves."""
 
-    def __init__(self, server: Server, process: subprocess.Popen[str], address: str, took: float) -> None:
+    def __init__(self, server: Server, process: subprocess.Popen[str], log: IO[str], address: str, took: float) -> None:
         self.server = server
+        self._log = log
         self.address = address
         self.took = took
         """Seconds from its start until it served."""
@@ -74,31 +76,36 @@ class Running:
             self._process.wait()
         for one in psutil.wait_procs(tree, 5)[1]:
             one.kill()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        self._log.close()
 
 
 def start(server: Server) -> Running:
     """Start a server; raises NotServedError."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **server.environment}
     begun = time.perf_counter()
-    errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- the process keeps it open, and so do we until it serves
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed when the server is stopped
     process = subprocess.Popen(
         ["taskset", "-c", SERVER_CORE, *server.command],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,
-        stderr=errors,
+        stderr=log,
         text=True,
     )
     assert process.stdout is not None
     line = process.stdout.readline() if select.select([process.stdout], [], [], START_TIMEOUT)[0] else ""
     took = time.perf_counter() - begun
-    if "serving on " not in line:
-        process.kill()
-        process.wait()
-        errors.seek(0)
-        said = [text for text in errors.read().splitlines() if text.strip()]
-        raise NotServedError(said[-1] if said else "it said nothing")
-    return Running(server, process, line.split("serving on ")[1].split()[0], took)
+    if "serving on " in line:
+        return Running(server, process, log, line.split("serving on ")[1].split()[0], took)
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    with log:
+        log.seek(0)
+        said = [text for text in log.read().splitlines() if text.strip()]
+    raise NotServedError(said[-1] if said else "it said nothing")
 
 
 @contextmanager

@@ -49,3 +49,8 @@ class GroupCommit:
             if not durable.done():
                 durable.set_result(None)
         self._next()
+
+    def close(self) -> None:
+        """Let go of the file. Nothing may be waiting."""
+        self._thread.shutdown()
+        self._connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ def measure(plan: Plan) -> Iterator[Row]:
 
 def sample(plan: Plan, server: Running, pairs: int) -> Sample:
     """Let so many pairs call each other as fast as they can."""
-    seconds = plan.choose(2.5, 0.7)
+    seconds = plan.choose(2.0, 0.7)
     with generator.load("calls", server, pairs=pairs, seconds=seconds) as load:
         cpu, load_cpu = server.cpu(), load.cpu()
         done = load.go_on()
@@ -60,10 +61,9 @@ def sample(plan: Plan, server: Running, pairs: int) -> Sample:
 
 def _rows(plan: Plan, pairs: int, samples: dict[str, list[Sample]]) -> Iterator[Row]:
     for name, results in samples.items():
-        busiest = max(result.load for result in results)
-        cpu, rate = (
-            sorted(values)[len(results) // 2] for values in zip(*[(r.cpu, r.rate) for r in results], strict=True)
-        )
+        cpu = statistics.median(one.cpu for one in results)
+        rate = statistics.median(one.rate for one in results)
+        busiest = max(one.load for one in results)
         progress(f"  {name:18}{cpu:8.3f} ms CPU a call{rate:9.0f} calls/s   generator {busiest:4.0%} busy at most")
         if busiest > BUSY:
             progress(f"  {name}: the generator may have been the limit")
