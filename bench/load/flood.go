@@ -54,12 +54,14 @@ func flood(given options) any {
 	after := quickness(given.seconds, func(at int) { must(create(probe, "after", at)) })
 	var answered, refused, lost int
 	var example string
-	for _, err := range results {
+	var refusals []time.Duration
+	for at, err := range results {
 		switch status.Code(err) {
 		case codes.OK:
 			answered++
 		case codes.Unavailable, codes.ResourceExhausted:
 			refused++
+			refusals = append(refusals, took[at])
 		default:
 			lost++
 			example = err.Error()
@@ -67,7 +69,7 @@ func flood(given options) any {
 	}
 	return map[string]any{
 		"before": before, "after": after, "answered": answered, "refused": refused, "lost": lost,
-		"example": example, "seconds": lasted.Seconds(), "p99": percentile(took, 0.99),
+		"example": example, "seconds": lasted.Seconds(), "refusal": slowest(refusals),
 	}
 }
 
@@ -86,4 +88,13 @@ func quickness(seconds float64, do func(int)) float64 {
 	}
 	working.Wait()
 	return percentile(latencies, 0.99)
+}
+
+// slowest is in seconds.
+func slowest(of []time.Duration) float64 {
+	var longest time.Duration
+	for _, one := range of {
+		longest = max(longest, one)
+	}
+	return longest.Seconds()
 }

@@ -32,7 +32,7 @@ def measure(plan: Plan) -> Iterator[Row]:
                 with generator.load("flood", server, count=count, conns=CONNECTIONS, seconds=seconds) as load:
                     done = load.go_on()
                 progress(
-                    "  {answered} answered, {refused} refused, {lost} neither {example}; "
+                    "  {answered} answered, {refused} refused by {refusal:.1f} s, {lost} neither {example}; "
                     "over after {seconds:.1f} s; p99 {before} ms before, {after} after".format(**done)
                 )
                 results.append(done)

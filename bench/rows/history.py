@@ -18,7 +18,7 @@ from bench.servers import ROOT, WIRES, Running, ringline, running
 from bench.verdict import at_least, at_most, at_most_beyond
 
 USER = "history-callee"
-DUE_IN = 5
+DUE_IN = 4
 """Seconds from before the start; more than it may take, so that the ring is open when the server serves."""
 STORE = ROOT / "server/ringline_server/store"
 
