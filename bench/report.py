@@ -30,7 +30,7 @@ def write(rows: Sequence[Row], path: Path) -> None:
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    spread = "–" if row.spread is None else f"{_number(row.spread[0])}–{_number(row.spread[1])}"
+    spread = "–" if row.spread is None else f"{_number(row.spread[0])} to {_number(row.spread[1])}"
     return (
         row.name,
         row.wire,

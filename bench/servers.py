@@ -82,14 +82,13 @@ class Running:
 
 
 def start(server: Server) -> Running:
-    """Start a server; raises NotServedError."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **server.environment}
+    """Start a server, its log in a file, as under any service manager. Raises NotServedError."""
     begun = time.perf_counter()
     log = tempfile.TemporaryFile("w+")  # noqa: SIM115 -- closed when the server is stopped
     process = subprocess.Popen(
         ["taskset", "-c", SERVER_CORE, *server.command],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, **server.environment},
         stdout=subprocess.PIPE,
         stderr=log,
         text=True,
@@ -121,7 +120,6 @@ def running(server: Server) -> Iterator[Running]:
 def ringline(wire: str, database: Path, port: int = 0) -> Server:
     """Ringline as it is released: no option but where it listens, what it keeps its calls in, and the wire."""
     command = [str(ROOT / ".venv/bin/ringline-server"), "serve", "--listen", f"127.0.0.1:{port}"]
-    # Its log goes to a file, as under any service manager.
     return Server(f"ringline {wire}", [*command, "--database", str(database), "--wire", wire])
 
 

@@ -58,5 +58,5 @@ def test_the_table_shows_every_row_with_goal_and_verdict() -> None:
     text = table([measured("cost", "envoy", at_most(0.7), VALUES, FLOORS), missing("m", "grpcio", at_most(1), "why")])
     head, first, second = text.splitlines()
     assert head.split() == ["what", "wire", "value", "floor", "ratio", "quartiles", "goal", "verdict"]
-    assert first.split() == ["cost", "envoy", "2.6", "5.2", "0.5", "0.5–0.5", "≤", "0.7x", "holds"]
+    assert first.split() == ["cost", "envoy", "2.6", "5.2", "0.5", "0.5", "to", "0.5", "≤", "0.7x", "holds"]
     assert second.endswith("missing: why")
