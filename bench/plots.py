@@ -15,7 +15,7 @@ from pathlib import Path
 import matplotlib as mpl
 
 from bench.report import LATEST
-from bench.row import Row
+from bench.row import Row, part_of_goal
 from bench.verdict import FAILS, HOLDS, UNCLEAR
 
 mpl.use("svg")
@@ -32,14 +32,6 @@ def draw(rows: Sequence[Row], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _goals([row for row in rows if row.ratio is not None], folder / "goals.svg")
     _calls([row for row in rows if row.ratio is not None and COST.fullmatch(row.name)], folder / "calls.svg")
-
-
-def part_of_goal(row: Row, ratio: float) -> float:
-    """Return how much of its goal a ratio takes: up to 1 it is met, whichever way the goal points."""
-    found = re.search(r"[\d.]+", row.goal)
-    assert found is not None
-    limit = float(found.group())
-    return limit / ratio if row.goal.startswith("≥") else ratio / limit
 
 
 def _goals(rows: Sequence[Row], path: Path) -> None:

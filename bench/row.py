@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,3 +47,11 @@ def measured(name: str, wire: str, goal: Goal, values: Sequence[float], floors: 
 def missing(name: str, wire: str, goal: Goal, why: str) -> Row:
     """Return the row of what could not be measured."""
     return Row(name, wire, None, None, None, None, goal.text, f"missing: {why}")
+
+
+def part_of_goal(row: Row, ratio: float) -> float:
+    """Return how much of its goal a ratio takes: up to 1 it is met, whichever way the goal points."""
+    found = re.search(r"[\d.]+", row.goal)
+    assert found is not None
+    limit = float(found.group())
+    return limit / ratio if row.goal.startswith("≥") else ratio / limit

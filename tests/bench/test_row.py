@@ -3,9 +3,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from bench.report import table, write
-from bench.row import measured, missing
-from bench.verdict import at_most, no_less_than
+from bench.row import measured, missing, part_of_goal
+from bench.verdict import Goal, at_least, at_most, at_most_beyond, at_most_times_beyond, no_less_than
 
 VALUES = [2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.2]
 FLOORS = [4.0, 4.4, 4.8, 5.2, 5.6, 6.0, 6.4]
@@ -34,6 +36,20 @@ def test_a_missing_row_says_why_and_holds_nothing() -> None:
     row = missing("cost", "envoy", at_most(0.7), "no such wire")
     assert row.holds == "missing: no such wire"
     assert (row.value, row.ratio) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("goal", "ratio", "part"),
+    [
+        (at_most(0.5), 0.25, 0.5),
+        (at_least(0.5), 0.25, 2.0),
+        (at_most_beyond(1.5, "ms"), 3.0, 2.0),
+        (at_most_times_beyond(2, 5, "ms"), 1.0, 0.5),
+        (no_less_than(10_000, "a second"), 20_000.0, 0.5),
+    ],
+)
+def test_a_picture_shows_how_much_of_a_goal_is_used_up(goal: Goal, ratio: float, part: float) -> None:
+    assert part_of_goal(missing("cost", "envoy", goal, "why"), ratio) == part
 
 
 def test_the_file_has_a_list_of_rows_with_these_keys(tmp_path: Path) -> None:
