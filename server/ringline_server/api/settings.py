@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 
 from ringline.v1 import call_pb2
 from ringline_server.api.validate import Checks
-from ringline_server.rules.settings import FIELDS, RANGES, SettingsOverride
+from ringline_server.rules.settings import FIELDS, NO_OVERRIDE, RANGES, SettingsOverride
 
 _DURATIONS = (
     "ring.auto_cancel_timeout",
@@ -47,4 +47,4 @@ def settings_override(path: str, settings: call_pb2.CallSettings, checks: Checks
     for name in _SWITCHES:
         if message.HasField(name):
             overrides[name] = getattr(settings, name)
-    return SettingsOverride(**overrides)
+    return SettingsOverride(**overrides) if overrides else NO_OVERRIDE

@@ -44,15 +44,26 @@ def varint(value: int) -> bytes:
 _MESSAGE_TAGS = tuple(varint(number << 3 | 2) for number in range(32))
 _VARINT_TAGS = tuple(varint(number << 3) for number in range(32))
 
+# What stands before a short payload: by far the most fields have one.
+_SHORT_HEADS = tuple(tuple(tag + size for size in _SMALL) for tag in _MESSAGE_TAGS)
+_SMALL_INTS = tuple(tuple(tag + value for value in _SMALL) for tag in _VARINT_TAGS)
+
 
 def message_field(number: int, payload: bytes) -> bytes:
     """Return a field that holds a message, given its bytes. Empty bytes are a message too: one that is set."""
-    return _MESSAGE_TAGS[number] + varint(len(payload)) + payload
+    size = len(payload)
+    if size < _ONE_BYTE:
+        return _SHORT_HEADS[number][size] + payload
+    return _MESSAGE_TAGS[number] + varint(size) + payload
 
 
 def text_field(number: int, text: str) -> bytes:
     """Return a string field; nothing for the empty one."""
-    return message_field(number, text.encode()) if text else b""
+    if not text:
+        return b""
+    payload = text.encode()
+    size = len(payload)
+    return _SHORT_HEADS[number][size] + payload if size < _ONE_BYTE else message_field(number, payload)
 
 
 def texts_field(number: int, texts: tuple[str, ...]) -> bytes:
@@ -62,7 +73,9 @@ def texts_field(number: int, texts: tuple[str, ...]) -> bytes:
 
 def int_field(number: int, value: int) -> bytes:
     """Return an integer, bool or enum field; nothing for 0."""
-    return _VARINT_TAGS[number] + varint(value) if value else b""
+    if not value:
+        return b""
+    return _SMALL_INTS[number][value] if 0 < value < _ONE_BYTE else _VARINT_TAGS[number] + varint(value)
 
 
 def bool_field(number: int, value: bool) -> bytes:  # noqa: FBT001 -- it is the value itself

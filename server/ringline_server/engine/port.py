@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ringline_server.rules.call import Call
 from ringline_server.rules.commands import Command
 from ringline_server.rules.context import Actor, CallType
 from ringline_server.rules.outcome import Answer
+from ringline_server.rules.value import value
 from ringline_server.store.port import CallKey, Step
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestId:
     """A request that is to have one effect however often it is sent (X3)."""
 
@@ -23,7 +23,7 @@ class RequestId:
     """Hash of the decoded command."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Submission:
     """A command on its way to be decided. ``key`` names a call of a type that is known."""
 
@@ -33,7 +33,7 @@ class Submission:
     request: RequestId | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """An answered command: the call as it is after the batch's step, and the answer's own fields."""
 

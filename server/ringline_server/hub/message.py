@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from ringline_server.hub.token import ResetReason
 from ringline_server.rules.call import Call
 from ringline_server.rules.outcome import Notification
 from ringline_server.rules.terms import StopReason
+from ringline_server.rules.value import value
 
 
 class Kind(StrEnum):
@@ -19,7 +19,7 @@ class Kind(StrEnum):
     REMOVED = "REMOVED"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Change:
     """A call as it is now. With ACCESS_LOST only its names and revision may be told (W8)."""
 
@@ -28,7 +28,7 @@ class Change:
     stop_reason: StopReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notified:
     """An ordinary notification (N1)."""
 
@@ -36,26 +36,26 @@ class Notified:
     notification: Notification
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SnapshotComplete:
     """All that matched at the beginning has been told."""
 
     resumed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Heartbeat:
     """The stream lives."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reset:
     """Forget everything: a snapshot follows."""
 
     reason: ResetReason
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GoingAway:
     """The server stops as planned; the stream ends with OK."""
 
@@ -63,7 +63,7 @@ class GoingAway:
 Message = Change | Notified | SnapshotComplete | Heartbeat | Reset | GoingAway
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Told:
     """A message with the token that is true once it was read; empty before the first snapshot is complete."""
 

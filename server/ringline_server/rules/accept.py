@@ -109,7 +109,7 @@ def _claim(draft: Draft, unclaimed: Participant, device: str) -> Participant:
     """Give an unclaimed participation the device that joins, also where the ring names the device (A9)."""
     claimed = replace(unclaimed, device_id=device)
     participants = tuple(claimed if one is unclaimed else one for one in draft.call.participants)
-    draft.call = replace(draft.call, participants=participants)
+    draft.call.participants = participants
     ring = draft.call.ring(unclaimed.ring)
     if ring is not None:
         user = unclaimed.user_id

@@ -7,17 +7,19 @@ never looked into, and no name of a device is a name: the empty one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Literal
 
 from ringline_server.rules.settings import NO_OVERRIDE, SettingsOverride
 from ringline_server.rules.terms import CallState, EndReason, EventType, Gone, RingState, TargetState
+from ringline_server.rules.value import value
 
 Role = Literal["call_member", "host"]
 """A member's role; the creator is always a host (P1)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Member:
     """A user who is listed on the call."""
 
@@ -28,7 +30,7 @@ class Member:
     updated_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Participant:
     """A user on a device who is in the call; unclaimed while ``device_id`` is empty (A9)."""
 
@@ -39,7 +41,7 @@ class Participant:
     """The number of the ring that brought them in, as target or ringer; 0 if none did (X6)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """A member whom a ring alerts."""
 
@@ -61,7 +63,7 @@ class Target:
         return self.state is TargetState.RINGING
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ring:
     """One attempt to alert some members."""
 
@@ -105,7 +107,7 @@ class Ring:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cause:
     """The main event of a call's latest step (X2)."""
 
@@ -114,9 +116,16 @@ class Cause:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+_CREATED = Cause(EventType.CALL_CREATED)
+
+
+@dataclass(slots=True)
 class Call:
-    """Everything that is known of a call, of its present or last session and its latest rings."""
+    """Everything that is known of a call, of its present or last session and its latest rings.
+
+    A call is changed only by the draft that has made it, before anybody else knows it; from then on it is as immutable
+    as all that it is made of.
+    """
 
     type: str
     id: str
@@ -152,7 +161,11 @@ class Call:
     revision: int = 0
     seq: int = 0
     """The number of the call's latest event."""
-    cause: Cause = Cause(EventType.CALL_CREATED)
+    cause: Cause = _CREATED
+
+    def copy(self) -> Call:
+        """Return another call with the same content, for a draft to change."""
+        return Call(*_all_fields(self))
 
     @property
     def cid(self) -> str:
@@ -211,3 +224,6 @@ class Call:
             users.add(ring.ringer_id)
             users.update(target.user_id for target in ring.targets)
         return users
+
+
+_all_fields = attrgetter(*[one.name for one in fields(Call)])

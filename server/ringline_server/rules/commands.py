@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ringline_server.rules.call import Role
 from ringline_server.rules.settings import FIELDS, NO_OVERRIDE, SettingsOverride
 from ringline_server.rules.terms import JoinMode
+from ringline_server.rules.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MemberInput:
     """A member to add or change; None keeps what is there, or takes the default."""
 
@@ -18,7 +17,7 @@ class MemberInput:
     custom: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class GetOrCreate:
     members: tuple[MemberInput, ...] = ()
     custom: bytes = b""
@@ -30,14 +29,14 @@ class GetOrCreate:
     video: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Get:
     ring: bool = False
     notify: bool = False
     video: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Update:
     """Set the named fields; ``fields`` holds ``custom``, ``starts_at`` and names of settings."""
 
@@ -52,7 +51,7 @@ UPDATABLE = frozenset({"custom", "starts_at", *FIELDS})
 """What ``Update.fields`` may name."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpdateMembers:
     upsert: tuple[MemberInput, ...] = ()
     remove: tuple[str, ...] = ()
@@ -60,47 +59,47 @@ class UpdateMembers:
     video: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RingMembers:
     user_ids: tuple[str, ...] = ()
     """Empty for all members."""
     video: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Join:
     ring_id: str = ""
     mode: JoinMode = JoinMode.SINGLE_DEVICE
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reject:
     ring_id: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Cancel:
     ring_id: str = ""
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Leave:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class End:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tick:
     """Decide all that is due (T1, T2, T3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Lose:
     """A participant's device has shown no sign of life for ``participant_timeout`` (T6)."""
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ringline_server.rules.settings import Settings
 from ringline_server.rules.terms import Capability
+from ringline_server.rules.value import value
 
 CredentialRole = Literal["user", "host", "admin"]
 GrantRole = Literal["user", "call_member", "host", "admin"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Actor:
     """Who sends a command, from the credentials alone (P3).
 
@@ -36,7 +37,7 @@ CLOCK = Actor()
 """The server itself, when time is up or somebody is lost."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CallType:
     """Named settings and grants."""
 
@@ -45,7 +46,7 @@ class CallType:
     grants: Mapping[GrantRole, frozenset[Capability]]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Context:
     """All that ``decide`` may look at beside its other arguments."""
 

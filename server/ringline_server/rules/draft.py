@@ -17,12 +17,13 @@ from ringline_server.rules.terms import EndReason, EventType, Gone, RingState, T
 class Draft:
     """The present state of a call being changed, with what happened to it so far.
 
-    ``call`` is always whole and valid to read; ``settle`` brings it to rest at the end of the step.
+    ``call`` is the draft's own and changes in place; what it is made of is replaced, never changed. It is always whole
+    and valid to read; ``settle`` brings it to rest at the end of the step.
     """
 
     def __init__(self, call: Call, context: Context, now: int) -> None:
         self.before = call
-        self.call = call
+        self.call = call.copy()
         self.context = context
         self.now = now
         self.settings = call.settings.over(context.call_type.settings)
@@ -84,14 +85,11 @@ class Draft:
         """Return the outcome: a new revision if anything happened, else the call as it was."""
         if self._main is None:
             return Decision(self.before, answer)
-        cause = Cause(self._main.type, self._main.actor_user_id, self._main.reason)
-        call = replace(
-            self.call,
-            revision=self.before.revision + 1,
-            seq=self.before.seq + len(self._events),
-            updated_at=self.now,
-            cause=cause,
-        )
+        call = self.call
+        call.revision = self.before.revision + 1
+        call.seq = self.before.seq + len(self._events)
+        call.updated_at = self.now
+        call.cause = Cause(self._main.type, self._main.actor_user_id, self._main.reason)
         touched = None if self._touched is None else frozenset(self._touched)
         return Decision(call, answer, tuple(self._events), self.notification, touched)
 
@@ -99,28 +97,21 @@ class Draft:
 
     def begin_session(self) -> None:
         """Start the call's next session (C10)."""
-        self.call = replace(
-            self.call,
-            session=self.call.session + 1,
-            session_rang=False,
-            session_joined=False,
-            session_peak=0,
-            session_over=False,
-            gone={},
-            started_at=None,
-            ended=False,
-            ended_at=None,
-            ended_by_id="",
-            end_reason=None,
-        )
+        call = self.call
+        call.session += 1
+        call.session_rang = call.session_joined = call.session_over = False
+        call.session_peak = 0
+        call.gone = {}
+        call.started_at = call.ended_at = call.end_reason = None
+        call.ended = False
+        call.ended_by_id = ""
         self.touch_all()
 
     # Rings.
 
     def set_ring(self, ring: Ring) -> None:
         """Put a changed ring in the place of the one with its number."""
-        rings = tuple(ring if other.number == ring.number else other for other in self.call.rings)
-        self.call = replace(self.call, rings=rings)
+        self.call.rings = tuple([ring if other.number == ring.number else other for other in self.call.rings])
 
     def start_ring(self, user_ids: list[str], *, video: bool, main: bool) -> Ring:
         """Start a ring of the actor's for these members, none of whom rings already (R1, R3)."""
@@ -140,7 +131,9 @@ class Draft:
             expires_at=now + self.settings.auto_cancel_timeout,
             targets=targets,
         )
-        self.call = replace(self.call, rings=(*self.call.rings, ring), ring_count=ring.number, session_rang=True)
+        self.call.rings = (*self.call.rings, ring)
+        self.call.ring_count = ring.number
+        self.call.session_rang = True
         self.touch(actor.user_id, *user_ids)
         self.emit(EventType.CALL_RING, ring=ring.number, subjects=user_ids, main=main)
         return ring
@@ -212,15 +205,13 @@ class Draft:
         """Let a user in on a device on which they are not in."""
         call = self.call
         participant = Participant(user_id, device_id, self.now, ring)
-        participants = (*call.participants, participant)
-        self.call = replace(
-            call,
-            participants=participants,
-            gone={user: gone for user, gone in call.gone.items() if user != user_id},
-            session_joined=True,
-            session_peak=max(call.session_peak, len({one.user_id for one in participants})),
-            started_at=call.started_at if call.session_joined else self.now,
-        )
+        call.participants = (*call.participants, participant)
+        if user_id in call.gone:
+            call.gone = {user: gone for user, gone in call.gone.items() if user != user_id}
+        call.session_peak = max(call.session_peak, len(call.users_in))
+        if not call.session_joined:
+            call.session_joined = True
+            call.started_at = self.now
         self.touch(user_id)
         return participant
 
@@ -235,12 +226,9 @@ class Draft:
                 replace(ring, ringer_gone=True) if ring.ringer_id in gone and ring.ended_at is None else ring
                 for ring in rings
             )
-        self.call = replace(
-            self.call,
-            participants=stay,
-            rings=rings,
-            gone={**self.call.gone, **dict.fromkeys(sorted(gone), how)},
-        )
+        self.call.participants = stay
+        self.call.rings = rings
+        self.call.gone = {**self.call.gone, **dict.fromkeys(sorted(gone), how)}
         self.touch(*gone)
 
     def depart(self, leaving: list[Participant], reason: str, *, main: bool = False) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ringline_server.rules.access import require
 from ringline_server.rules.commands import End
 from ringline_server.rules.draft import Draft
@@ -22,14 +20,10 @@ def end(draft: Draft, command: End) -> Answer:
             draft.cancel_ring(ring, EndReason.ENDED_BY_USER, command.reason)
     draft.put_out("ended")
     call = draft.call
-    draft.call = replace(
-        call,
-        session_over=True,
-        ended=True,
-        ended_for_good=True,
-        ended_at=call.ended_at if call.ended else draft.now,
-        ended_by_id=draft.context.actor.user_id,
-        end_reason=EndReason.ENDED_BY_USER,
-    )
+    if not call.ended:
+        call.ended_at = draft.now
+    call.session_over = call.ended = call.ended_for_good = True
+    call.ended_by_id = draft.context.actor.user_id
+    call.end_reason = EndReason.ENDED_BY_USER
     draft.touch_all()
     return Answer()

@@ -57,7 +57,7 @@ def _upsert(draft: Draft, inputs: tuple[MemberInput, ...]) -> None:
             changed.append(one.user_id)
     if len(members) > MAX_MEMBERS:
         raise invalid_field("upsert_members", f"a call has at most {MAX_MEMBERS} members; this would be {len(members)}")
-    draft.call = replace(draft.call, members=members)
+    draft.call.members = members
     draft.touch(*added, *changed)
     if added:
         draft.emit(EventType.MEMBER_ADDED, subjects=added)
@@ -69,7 +69,7 @@ def _remove(draft: Draft, users: list[str]) -> None:
     """Remove members; for them that is cancel, being cancelled, and leave (M2)."""
     gone = set(users)
     members = {user: member for user, member in draft.call.members.items() if user not in gone}
-    draft.call = replace(draft.call, members=members)
+    draft.call.members = members
     draft.touch(*users)
     draft.emit(EventType.MEMBER_REMOVED, subjects=users, main=True)
     for one in draft.call.rings:

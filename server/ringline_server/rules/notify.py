@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ringline_server.rules.access import require_notify
 from ringline_server.rules.commands import Get
 from ringline_server.rules.draft import Draft
@@ -26,6 +24,7 @@ def notify(draft: Draft, *, video: bool) -> None:
     """Tell every other member once (N1)."""
     require_notify(draft.call, draft.context)
     user = draft.context.actor.user_id
-    draft.call = replace(draft.call, last_notified_at=draft.now, last_notified_by_id=user)
+    draft.call.last_notified_at = draft.now
+    draft.call.last_notified_by_id = user
     draft.notification = Notification(user, video, draft.now)
     draft.emit(EventType.CALL_NOTIFICATION, subjects=[member for member in draft.call.members if member != user])

@@ -8,12 +8,13 @@ from datetime import UTC, datetime, timedelta
 
 from ringline_server.rules.call import Call, Participant, Target
 from ringline_server.rules.terms import EventType, Reason, SkipReason
+from ringline_server.rules.value import value
 
 MetadataValue = str | int | datetime
 """Enumerated values are their own names; times are aware datetimes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Event:
     """One thing that happened on a call. ``seq`` counts within the call."""
 
@@ -32,7 +33,7 @@ class Event:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AskedTarget:
     """What became of one asked member: a target, or why none was made, or both (C5)."""
 
@@ -42,7 +43,7 @@ class AskedTarget:
     skip_reason: SkipReason | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Answer:
     """The parts of an answer that are remembered with a request id (X3); the call beside it is always the present."""
 
@@ -52,7 +53,7 @@ class Answer:
     participant: Participant | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Notification:
     """An ordinary notification, for every member but the one who sent it (N1)."""
 
@@ -61,7 +62,7 @@ class Notification:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Decision:
     """The call after the command. ``events`` is empty exactly when nothing changed."""
 

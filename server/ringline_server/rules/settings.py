@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from ringline_server.rules.value import value
 
 SECOND = 1_000_000
 """One second in the unit of every time and duration in the rules: microseconds."""
@@ -11,7 +13,7 @@ SECOND = 1_000_000
 DAY = 24 * 60 * 60 * SECOND
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Settings:
     """What holds for a call. Durations in microseconds."""
 
@@ -29,7 +31,7 @@ class Settings:
     """Whether the last one of a call that rang is put out (L5)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SettingsOverride:
     """What one call sets for itself; None means the call type's."""
 
@@ -42,6 +44,8 @@ class SettingsOverride:
 
     def over(self, base: Settings) -> Settings:
         """Return ``base`` with every field that is set here taken from here."""
+        if self is NO_OVERRIDE:
+            return base
         changes = {name: value for name in FIELDS if (value := getattr(self, name)) is not None}
         return replace(base, **changes) if changes else base
 

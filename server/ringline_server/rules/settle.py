@@ -82,7 +82,8 @@ def _end_session(draft: Draft) -> None:
         return
     reason = draft.over_reason or _reason_of_step(draft)
     ended = draft.settings.end_when_empty
-    draft.call = replace(call, session_over=True, ended=ended, ended_at=draft.now, end_reason=reason)
+    call.session_over, call.ended = True, ended
+    call.ended_at, call.end_reason = draft.now, reason
     draft.touch_all()
     if ended and reason is not EndReason.MAX_DURATION:
         draft.emit(EventType.CALL_ENDED, reason=reason.lower())
@@ -112,7 +113,7 @@ def _forget_rings(draft: Draft) -> None:
         if targets or ring.number in latest.get(ring.ringer_id, ()):
             kept.append(ring if len(targets) == len(ring.targets) else replace(ring, targets=targets))
     if len(kept) < len(rings) or any(a is not b for a, b in zip(kept, rings, strict=True)):
-        draft.call = replace(draft.call, rings=tuple(kept))
+        draft.call.rings = tuple(kept)
 
 
 def _latest_rings(call: Call) -> dict[str, set[int]]:

@@ -25,14 +25,13 @@ def update(draft: Draft, command: Update) -> Answer:
             {"revision": call.revision},
         )
     overrides: dict[str, Any] = {name: getattr(command.settings, name) for name in FIELDS if name in command.fields}
-    changed = replace(
-        call,
-        custom=command.custom if "custom" in command.fields else call.custom,
-        starts_at=command.starts_at if "starts_at" in command.fields else call.starts_at,
-        settings=replace(call.settings, **overrides) if overrides else call.settings,
-    )
-    if changed != call:
-        draft.call = changed
-        draft.settings = changed.settings.over(draft.context.call_type.settings)
+    if "custom" in command.fields:
+        call.custom = command.custom
+    if "starts_at" in command.fields:
+        call.starts_at = command.starts_at
+    if overrides:
+        call.settings = replace(call.settings, **overrides)
+        draft.settings = call.settings.over(draft.context.call_type.settings)
+    if call != draft.before:
         draft.emit(EventType.CALL_UPDATED)
     return Answer()

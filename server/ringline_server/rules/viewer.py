@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ringline_server.rules.call import Call, Ring, Target
 from ringline_server.rules.terms import (
     CallingState,
@@ -14,9 +12,10 @@ from ringline_server.rules.terms import (
     StopReason,
     TargetState,
 )
+from ringline_server.rules.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ViewerState:
     """A user's side of a call, without their capabilities."""
 
@@ -32,7 +31,7 @@ class ViewerState:
     ring_expires_at: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Relation:
     """The part of a user's side by which calls are found again: one row of ``call_users``."""
 

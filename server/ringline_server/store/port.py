@@ -7,13 +7,13 @@ and nobody else may touch what they share while they run. Only one ``transact`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol, TypeVar
 
 from ringline_server.rules.call import Call
 from ringline_server.rules.outcome import Answer, Event, Notification
 from ringline_server.rules.terms import CallingState, CallState, Direction
+from ringline_server.rules.value import value
 from ringline_server.rules.viewer import Relation
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ RequestKey = tuple[str, str, str]
 """Acting service or empty, acting user or empty, request id (X3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Step:
     """One decided change of one call."""
 
@@ -38,7 +38,7 @@ class Step:
     notification: Notification | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Write:
     """A step with everything that the store keeps beside the call."""
 
@@ -50,7 +50,7 @@ class Write:
     due_changed: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remembered:
     """An answer that is kept under a request id (X3)."""
 
@@ -63,7 +63,7 @@ class Remembered:
     expires_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Placed:
     """A call with the position of its latest event."""
 
@@ -71,7 +71,7 @@ class Placed:
     call: Call
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Timer:
     """The earliest deadline of a call, in microseconds since the epoch."""
 
@@ -88,7 +88,7 @@ class Order(Enum):
     STARTS_AT_ASC = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ListQuery:
     """A page of a list of calls. Empty collections and None do not filter; filters are ANDed."""
 

@@ -109,6 +109,7 @@ class SqliteTransaction:
     def _write_steps(self, writes: Sequence[Write]) -> None:
         created: dict[str, Write] = {}
         changed: dict[str, Write] = {}
+        moved: set[str] = set()
         relations: dict[tuple[str, str], tuple[object, ...]] = {}
         due: dict[CallKey, int | None] = {}
         events: list[tuple[object, ...]] = []
@@ -116,6 +117,8 @@ class SqliteTransaction:
             step, call = write.step, write.step.call
             into = created if step.before is None or call.uid in created else changed
             into[call.uid] = write
+            if step.before is not None and step.before.starts_at != call.starts_at:
+                moved.add(call.uid)
             first = step.position - len(step.events) + 1
             events += [
                 (position, event.uid, event.seq, event.time, encode_event(event))
@@ -136,7 +139,7 @@ class SqliteTransaction:
                 )
             if write.due_changed:
                 due[call.type, call.id] = write.due
-        self._write_calls(created, changed)
+        self._write_calls(created, changed, moved)
         many = self._connection.executemany
         many(_UPSERT_CALL_USER, relations.values())
         many("INSERT INTO events (position, uid, seq, time, body) VALUES (?, ?, ?, ?, ?)", events)
@@ -144,22 +147,29 @@ class SqliteTransaction:
         many("DELETE FROM timers WHERE type = ? AND id = ?", [key for key, at in due.items() if at is None])
         self._connection.execute("UPDATE meta SET head = ?", (writes[-1].step.position,))
 
-    def _write_calls(self, created: dict[str, Write], changed: dict[str, Write]) -> None:
+    def _write_calls(self, created: dict[str, Write], changed: dict[str, Write], moved: set[str]) -> None:
         self._connection.executemany(
-            "INSERT INTO calls (position, state, updated_at, starts_at, body, uid, type, id, created_at) "
+            "INSERT INTO calls (position, state, updated_at, body, uid, starts_at, type, id, created_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (*_call_row(write), write.step.call.type, write.step.call.id, write.step.call.created_at)
+                (*_changed_row(write), call.starts_at, call.type, call.id, call.created_at)
                 for write in created.values()
+                for call in (write.step.call,)
             ],
         )
-        if changed:
-            updated = self._connection.executemany(
-                "UPDATE calls SET position = ?, state = ?, updated_at = ?, starts_at = ?, body = ? WHERE uid = ?",
-                [_call_row(write) for write in changed.values()],
-            )
-            if updated.rowcount != len(changed):
-                raise sqlite3.IntegrityError(f"{len(changed)} calls changed and only {updated.rowcount} are there")
+        if not changed:
+            return
+        updated = self._connection.executemany(
+            "UPDATE calls SET position = ?, state = ?, updated_at = ?, body = ? WHERE uid = ?",
+            [_changed_row(write) for write in changed.values()],
+        )
+        if updated.rowcount != len(changed):
+            raise sqlite3.IntegrityError(f"{len(changed)} calls changed and only {updated.rowcount} are there")
+        # By itself: naming the column, even with the value that it has, makes SQLite write its index anew.
+        self._connection.executemany(
+            "UPDATE calls SET starts_at = ? WHERE uid = ?",
+            [(write.step.call.starts_at, uid) for uid, write in changed.items() if uid in moved],
+        )
 
     def _purge_requests(self, now: int, most: int) -> None:
         self._connection.execute(_DELETE_EXPIRED, (now, most))
@@ -202,9 +212,9 @@ _UPSERT_CALL_USER = (
 )
 
 
-def _call_row(write: Write) -> tuple[object, ...]:
+def _changed_row(write: Write) -> tuple[object, ...]:
     call = write.step.call
-    return (write.step.position, call.state, call.updated_at, call.starts_at, encode_call(call), call.uid)
+    return (write.step.position, call.state, call.updated_at, encode_call(call), call.uid)
 
 
 def _request_row(one: Remembered) -> tuple[object, ...]:
