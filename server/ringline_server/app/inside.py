@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.log import configure_logging
 from ringline_server.app.running import RunningServer, StartError, running_server
 from ringline_server.clock import Clock
@@ -39,6 +40,7 @@ async def serve_inside(
     """
     try:
         async with running_server(settings, clock=clock, build_wire=inside.wire) as server:
+            collect_seldom()
             inside.link.say(serving=server.port)
             told = asyncio.create_task(_until_told(inside, server, answer), name="told to stop")
             broken = asyncio.create_task(server.engine.broken.wait(), name="broken")

@@ -12,6 +12,7 @@ from typing import Any, NoReturn, Protocol
 
 import structlog
 
+from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.log import is_for_people
 from ringline_server.app.running import StartError, running_server
 from ringline_server.config import Settings
@@ -53,6 +54,7 @@ async def serve(settings: Settings, announce: Announce) -> int:
 
 async def _serve_here(settings: Settings, announce: Announce, told_to_stop: asyncio.Event) -> None:
     async with running_server(settings) as server:
+        collect_seldom()
         announce(server)
         _log_serving(settings, server.port)
         await _first(told_to_stop.wait(), server.engine.broken.wait())

@@ -131,7 +131,7 @@ def relation(call: Call, user_id: str) -> Relation:
     return Relation(
         ended=call.ended,
         calling_state=calling_state(call, user_id),
-        direction=direction(call, user_id),
+        direction=direction(call, user_id) if latest else None,
         last_ring=latest[0].number if latest else 0,
         missed=bool(latest and latest[1] and latest[1].missed),
         listed=user_id in call.members
