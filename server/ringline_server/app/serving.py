@@ -15,7 +15,7 @@ import structlog
 from ringline_server.app.log import is_for_people
 from ringline_server.app.running import StartError, running_server
 from ringline_server.config import Settings
-from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError
+from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError, WireMissingError
 from ringline_server.wire.port import ListenError
 
 _BROKEN = 1
@@ -78,7 +78,7 @@ async def _serve_in_envoy(settings: Settings, announce: Announce, told_to_stop: 
         port = await envoy.start()
     except ListenError as error:
         raise StartError(f"{error}. Choose another address with --listen; port 0 takes any free one") from error
-    except StartFailedError as error:
+    except (StartFailedError, WireMissingError) as error:
         raise StartError(str(error)) from error
     announce(_InEnvoy(port))
     _log_serving(settings, port)
