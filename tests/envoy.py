@@ -6,8 +6,7 @@ import os
 
 import pytest
 
-from ringline_server.wire._libpython import find_libpython, require_pyvoy
-from ringline_server.wire.port import ListenError
+from ringline_server.wire._libpython import WireMissingError, find_libpython, require_pyvoy
 
 
 def need_envoy() -> None:
@@ -15,7 +14,7 @@ def need_envoy() -> None:
     try:
         require_pyvoy()
         find_libpython()
-    except ListenError as error:
+    except WireMissingError as error:
         if os.environ.get("CI", "") in {"", "0", "false"}:
             pytest.skip(str(error))
         raise

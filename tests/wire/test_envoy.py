@@ -18,7 +18,7 @@ from grpc import aio
 from ringline_server.api.port import MAX_REQUEST_BYTES, Code
 from ringline_server.wire import _envoy_process
 from ringline_server.wire._envoy_config import envoy_config
-from ringline_server.wire.envoy import EnvoyOptions, StartFailedError
+from ringline_server.wire.envoy import EnvoyOptions, StartFailedError, WireMissingError
 from ringline_server.wire.port import ListenError
 from tests.wire import raw, stuck_client
 from tests.wire.canned import EOF, connect, trailers
@@ -483,7 +483,7 @@ async def test_where_pyvoy_is_missing_the_message_says_so_and_names_the_other_wi
 ) -> None:
     missing = process()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ListenError, match=r"ringline-server\[envoy\].*--wire grpcio"):
+    with pytest.raises(WireMissingError, match=r"ringline-server\[envoy\].*--wire grpcio"):
         await missing.start()
 
 
@@ -492,5 +492,5 @@ async def test_where_libpython_is_missing_the_message_says_so_and_names_the_othe
 ) -> None:
     missing = process()
     monkeypatch.setattr("find_libpython.candidate_paths", lambda: iter(["/nowhere/libpython3.so"]))
-    with pytest.raises(ListenError, match=r"apt-get install libpython3\.\d+.*--wire grpcio"):
+    with pytest.raises(WireMissingError, match=r"apt-get install libpython3\.\d+.*--wire grpcio"):
         await missing.start()

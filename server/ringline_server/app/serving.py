@@ -16,7 +16,7 @@ from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.log import is_for_people
 from ringline_server.app.running import StartError, running_server
 from ringline_server.config import Settings
-from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError
+from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError, WireMissingError
 from ringline_server.wire.port import ListenError
 
 _BROKEN = 1
@@ -80,7 +80,7 @@ async def _serve_in_envoy(settings: Settings, announce: Announce, told_to_stop: 
         port = await envoy.start()
     except ListenError as error:
         raise StartError(f"{error}. Choose another address with --listen; port 0 takes any free one") from error
-    except StartFailedError as error:
+    except (StartFailedError, WireMissingError) as error:
         raise StartError(str(error)) from error
     announce(_InEnvoy(port))
     _log_serving(settings, port)

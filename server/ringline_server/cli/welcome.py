@@ -19,6 +19,10 @@ def serving_line(settings: Settings, port: int) -> str:
 def welcome(settings: Settings, port: int) -> str:
     """Return the lines for stderr."""
     where = f"{_reachable(settings.listen.host)}:{port}"
+    grpcurl, buf, scheme = "-plaintext", " --http2-prior-knowledge", "http"
+    if settings.tls_certificate is not None:
+        # Whoever tries a certificate of their own on a laptop has it signed by nobody.
+        grpcurl, buf, scheme = "-insecure", " --insecure", "https"
     believed = "anybody who can reach this address" if not settings.listen.is_loopback else "clients on this machine"
     return f"""\
   database  {settings.database.resolve()}
@@ -26,13 +30,13 @@ def welcome(settings: Settings, port: int) -> str:
 
 Ring somebody. In one terminal, the phone of "my friend":
 
-  grpcurl -plaintext -H 'x-user-id: my friend' {where} {_SERVICE}/WatchCalls
-  buf curl --protocol grpc --http2-prior-knowledge -H 'x-user-id: my friend' http://{where}/{_SERVICE}/WatchCalls
+  grpcurl {grpcurl} -H 'x-user-id: my friend' {where} {_SERVICE}/WatchCalls
+  buf curl --protocol grpc{buf} -H 'x-user-id: my friend' {scheme}://{where}/{_SERVICE}/WatchCalls
 
 and in another one, "myself" who calls:
 
-  grpcurl -plaintext -H 'x-user-id: myself' -d '{_CALL}' {where} {_SERVICE}/GetOrCreateCall
-  buf curl --protocol grpc --http2-prior-knowledge -H 'x-user-id: myself' -d '{_CALL}' http://{where}/{_SERVICE}/GetOrCreateCall
+  grpcurl {grpcurl} -H 'x-user-id: myself' -d '{_CALL}' {where} {_SERVICE}/GetOrCreateCall
+  buf curl --protocol grpc{buf} -H 'x-user-id: myself' -d '{_CALL}' {scheme}://{where}/{_SERVICE}/GetOrCreateCall
 
 Ctrl-C stops the server.
 """

@@ -56,7 +56,10 @@ class EnvoyProcess:
         return self._process.pid
 
     async def start(self) -> int:
-        """Start it, and return the port once RPCs are served. Raises ListenError or StartFailedError."""
+        """Start it, and return the port once RPCs are served.
+
+        Raises ListenError, StartFailedError or WireMissingError.
+        """
         require_pyvoy()
         from ringline_server.wire._envoy_config import envoy_config  # noqa: PLC0415 -- needs pyvoy
 

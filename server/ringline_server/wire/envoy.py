@@ -8,5 +8,6 @@ from __future__ import annotations
 
 from ringline_server.wire._envoy_options import EnvoyOptions
 from ringline_server.wire._envoy_process import EnvoyProcess, StartFailedError
+from ringline_server.wire._libpython import WireMissingError
 
-__all__ = ["EnvoyOptions", "EnvoyProcess", "StartFailedError"]
+__all__ = ["EnvoyOptions", "EnvoyProcess", "StartFailedError", "WireMissingError"]
