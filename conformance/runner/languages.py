@@ -1,6 +1,7 @@
 """The drivers: `conformance/drivers/<language>/driver.toml` says how each is built and run, and what it needs.
 
     needs = ["go"]                          # programs that must be on the PATH; without one, the language is skipped
+    probe = ["pkg-config", "--exists", "x"] # optional: a command that fails where something else is missing
     build = [["go", "build", "-o", "driver", "."]]     # commands, run in the driver's folder before the cases
     run = ["./driver"]                      # the driver, run in its folder
     timeout = 10.0                          # optional: seconds for its start; a JVM may want more
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -32,14 +34,19 @@ class Language:
     name: str
     folder: Path
     needs: tuple[str, ...]
+    probe: Command
     build: tuple[Command, ...]
     run: Command
     timeout: float
 
     @property
     def missing(self) -> list[str]:
-        """Programs that it needs and the machine does not have."""
-        return [program for program in self.needs if shutil.which(program) is None]
+        """What it needs and the machine does not have."""
+        programs = [program for program in self.needs if shutil.which(program) is None]
+        if programs or not self.probe:
+            return programs
+        probed = subprocess.run(self.probe, cwd=self.folder, env=environment(), capture_output=True, check=False)  # noqa: S603 -- the driver's own words
+        return [] if probed.returncode == 0 else [f"what `{' '.join(self.probe)}` looks for"]
 
     async def make(self) -> None:
         """Build it. Raises LanguageError with what the build said."""
@@ -63,7 +70,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONUTF8": "1"}
 
 
-_KEYS = {"needs", "build", "run", "timeout"}
+_KEYS = {"needs", "probe", "build", "run", "timeout"}
 
 
 def read_languages(folder: Path) -> list[Language]:
@@ -78,7 +85,7 @@ def _read(path: Path) -> Language:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return Language(path.parent.name, path.parent, (), (), (), 0.0)
+        return Language(path.parent.name, path.parent, (), (), (), (), 0.0)
     except tomllib.TOMLDecodeError as error:
         raise LanguageError(f"{path} is not TOML: {error}") from error
     if unknown := table.keys() - _KEYS:
@@ -87,8 +94,8 @@ def _read(path: Path) -> Language:
         raise LanguageError(f"{path}: run is missing")
     build = tuple(_command(one) for one in table.get("build", []))
     return Language(
-        path.parent.name, path.parent, tuple(table.get("needs", [])), build, _command(table["run"]),
-        float(table.get("timeout", 10.0)),
+        path.parent.name, path.parent, tuple(table.get("needs", [])), _command(table.get("probe", [])), build,
+        _command(table["run"]), float(table.get("timeout", 10.0)),
     )  # fmt: skip
 
 

@@ -33,6 +33,14 @@ def test_a_program_that_is_missing_is_named(tmp_path: Path) -> None:
     assert language.missing == ["no-such-program"]
 
 
+def test_what_is_no_program_is_probed_for(tmp_path: Path) -> None:
+    (tmp_path / "klingon").mkdir()
+    for probe, missing in (("true", []), ("false", ["what `false` looks for"])):
+        (tmp_path / "klingon" / "driver.toml").write_text(f'needs = ["sh"]\nprobe = ["{probe}"]\nrun = ["./driver"]\n')
+        (language,) = read_languages(tmp_path)
+        assert language.missing == missing
+
+
 def test_a_key_that_is_not_known_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "klingon").mkdir()
     (tmp_path / "klingon" / "driver.toml").write_text('run = ["./driver"]\nneed = ["sh"]\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +26,10 @@ from ringline_server.wire.port import BuildWire, ListenError, Wire
 
 HEAD_START = 0.05
 """Seconds between saying NOT_SERVING and telling the streams to go: on the way, that must not overtake this."""
+
+
+LAST_WORDS = 1.0
+"""Seconds at the most until the streams have ended of themselves; then the grace of all RPCs begins."""
 
 
 class StartError(Exception):
@@ -97,7 +102,7 @@ async def running_server(
         except ListenError as error:
             raise StartError(f"{error}. Choose another address with --listen; port 0 takes any free one") from error
         stack.push_async_callback(wire.stop, settings.drain_grace)
-        stack.callback(hub.going_away)
+        stack.push_async_callback(_send_away, hub)
         # So that whoever is told to go elsewhere is no longer sent here.
         stack.push_async_callback(asyncio.sleep, HEAD_START)
         stack.callback(health.stop)
@@ -109,6 +114,16 @@ def _grpcio(rpcs: Rpcs, host: str, port: int) -> Wire:
     from ringline_server.wire.grpcio import GrpcioWire  # noqa: PLC0415 -- another wire does without
 
     return GrpcioWire(rpcs, host, port)
+
+
+async def _send_away(hub: Hub) -> None:
+    """Let every stream end before its connection is told to: some clients lose what comes together with that."""
+    hub.going_away()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORDS):
+            while len(hub):  # noqa: ASYNC110 -- a few looks, once, instead of an event that every stream keeps up to date
+                await asyncio.sleep(HEAD_START / 5)
+    await asyncio.sleep(HEAD_START)
 
 
 def _rpcs(
