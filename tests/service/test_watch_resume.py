@@ -253,6 +253,13 @@ async def up_to_date(screen: Screen, phone: Phone, fields: dict[str, Any]) -> di
     return truth
 
 
+async def leave(server: Server, phone: Phone, screen: Screen) -> None:
+    """Cut a stream. Of a named device it may count as one too many until the server knows (P5)."""
+    await screen.cut()
+    if phone.device:
+        await server.settled()
+
+
 @pytest.mark.parametrize(
     ("seed", "phases"),
     [
@@ -295,7 +302,7 @@ async def test_W4_a_stream_cut_after_any_message_and_resumed_shows_what_a_fresh_
                 if rng.random() < 0.3:
                     # And again, before it has told everything.
                     await resumed.until(lambda one: one.messages)
-                    await resumed.cut()
+                    await leave(server, phone, resumed)
                     token = resumed.token or token  # noqa: PLW2901
                     resumed = phone.open_watch(
                         resumed.picture, request=pb.WatchCallsRequest(resume_token=token, **fields)
@@ -303,7 +310,7 @@ async def test_W4_a_stream_cut_after_any_message_and_resumed_shows_what_a_fresh_
                 await resumed.until(lambda one: one.token)
                 assert resumed.messages[-1].snapshot_complete.resumed
                 assert resumed.shown == truth, f"seed {seed}: {fields} cut after a message of revision {phase}"
-                await resumed.cut()
+                await leave(server, phone, resumed)
                 phone.screens.remove(resumed)
                 cut += 1
     assert cut > 100

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _GOAWAY = 0, 1, 3, 4, 7
 _END_STREAM, _END_HEADERS = 1, 4
+_CANCEL = (8).to_bytes(4, "big")
 
 
 async def send(port: int, path: bytes, *headers: tuple[bytes, bytes]) -> bytes:
@@ -60,6 +61,28 @@ async def send_all(
                 frames.ended |= kind in (_DATA, _HEADERS) and bool(flags & _END_STREAM)
     writer.close()
     return list(found.values())
+
+
+async def cancel_for_another(port: int, first: tuple[bytes, bytes], second: tuple[bytes, bytes]) -> bytes:
+    """Send an RPC (path, body); once it answers cancel it and send the second one; return what that answers first."""
+    own = ((b"te", b"trailers"), (b"content-type", b"application/grpc"))
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def data(stream: int) -> bytes:
+        while True:
+            head = await reader.readexactly(9)
+            payload = await reader.readexactly(int.from_bytes(head[:3], "big"))
+            if head[3] == _DATA and int.from_bytes(head[5:], "big") == stream and payload:
+                return payload
+
+    async with asyncio.timeout(5):
+        writer.write(_HELLO + _rpc(1, *first, own))
+        await data(1)
+        # At once: a client library may send them in another order.
+        writer.write(_frame(_RST_STREAM, 0, 1, _CANCEL) + _rpc(3, *second, own))
+        answer = await data(3)
+    writer.close()
+    return answer
 
 
 def status(answer: bytes) -> int:

@@ -110,6 +110,12 @@ async def running_server(
         yield RunningServer(port, settings, clock, store, hub, engine, encoder, health, wire)
 
 
+def _grpcio(rpcs: Rpcs, host: str, port: int) -> Wire:
+    from ringline_server.wire.grpcio import GrpcioWire  # noqa: PLC0415 -- another wire does without
+
+    return GrpcioWire(rpcs, host, port)
+
+
 async def _send_away(hub: Hub) -> None:
     """Let every stream end before its connection is told to: some clients lose what comes together with that."""
     hub.going_away()
@@ -118,12 +124,6 @@ async def _send_away(hub: Hub) -> None:
             while len(hub):  # noqa: ASYNC110 -- a few looks, once, instead of an event that every stream keeps up to date
                 await asyncio.sleep(HEAD_START / 5)
     await asyncio.sleep(HEAD_START)
-
-
-def _grpcio(rpcs: Rpcs, host: str, port: int) -> Wire:
-    from ringline_server.wire.grpcio import GrpcioWire  # noqa: PLC0415 -- another wire does without
-
-    return GrpcioWire(rpcs, host, port)
 
 
 def _rpcs(
