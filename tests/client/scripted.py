@@ -88,6 +88,10 @@ class Refusal:
         return (("grpc-status-details-bin", raw),)
 
 
+SILENCE = object()
+"""An answer that never comes."""
+
+
 class Stream:
     """One WatchCalls that a client opened."""
 
@@ -133,8 +137,10 @@ class ScriptedServer:
         self.port = 0
         self.requests: list[tuple[str, Any]] = []
         self.metadata: list[dict[str, Any]] = []
-        self.outcomes: deque[Message | Refusal] = deque()
-        """What to answer next; else an empty answer."""
+        self.peers: list[str] = []
+        """The connection of each request."""
+        self.outcomes: deque[object] = deque()
+        """What to answer next, a message, a Refusal or SILENCE; else an empty answer."""
         self.streams: list[Stream] = []
         self._server: aio.Server | None = None
 
@@ -167,9 +173,12 @@ class ScriptedServer:
         async def answer(asked: Message, context: Any) -> Message:
             self.requests.append((method.name, asked))
             self.metadata.append(dict(context.invocation_metadata()))
+            self.peers.append(context.peer())
             outcome = self.outcomes.popleft() if self.outcomes else response()
             if isinstance(outcome, Refusal):
                 await context.abort(outcome.code, "no", outcome.trailers())
+            if outcome is SILENCE:
+                await asyncio.Event().wait()
             assert isinstance(outcome, Message)
             return outcome
 

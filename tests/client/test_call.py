@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import grpc
 import pytest
 
 from ringline import (
@@ -13,6 +14,7 @@ from ringline import (
     CallingState,
     CallState,
     Capability,
+    Client,
     EndReason,
     JoinedElsewhere,
     JoinMode,
@@ -26,8 +28,10 @@ from ringline import (
     SkipReason,
 )
 from ringline._clock import ServerTime
+from ringline.v1 import call_pb2 as calls
+from ringline.v1 import call_service_pb2 as pb
 from tests.client.conftest import Connect
-from tests.client.scripted import ClientClock, ScriptedServer, a_call
+from tests.client.scripted import ClientClock, Refusal, ScriptedServer, a_call
 from tests.service.host import Server
 
 BOTH = ["myself", "my friend"]
@@ -108,9 +112,6 @@ async def test_C9_users_and_devices_have_names_in_any_alphabet(connect: Connect)
 
 
 async def test_older_answers_change_nothing(scripted: ScriptedServer) -> None:
-    from ringline import Client  # noqa: PLC0415
-    from ringline.v1 import call_service_pb2 as pb  # noqa: PLC0415
-
     async with Client(scripted.address, user="ann") as client:
         call = client.call("default", "standup")
         for revision, uid in ((5, "one"), (4, "one"), (1, "two")):
@@ -138,20 +139,36 @@ async def test_R3_the_seconds_count_down_by_the_servers_time(connect: Connect, s
 
     friend = connect("my friend", clock=clock)
     await server.advance(10)
-    async for calls in friend.watch_calls():
-        assert [one.seconds_left for one in calls] == [pytest.approx(20)]
+    async for shown in friend.watch_calls():
+        assert [one.seconds_left for one in shown] == [pytest.approx(20)]
         break
     await call.cancel()
     assert call.seconds_left is None
 
 
+async def test_R3_who_does_not_watch_knows_the_seconds_of_their_own_new_ring_only(
+    connect: Connect, server: Server
+) -> None:
+    await connect("myself").call("default", "lunch").get_or_create(ring=True, members=BOTH)
+    await server.advance(20)
+    for user, ring in (("my friend", False), ("myself", False), ("myself", True)):
+        call = connect(user).call("default", "lunch")
+        await call.get(ring=ring)
+        assert call.calling_state is CallingState.RINGING
+        assert call.seconds_left is None
+
+
 async def test_the_last_word_on_the_servers_time_is_the_streams() -> None:
     clock = ClientClock()
     time = ServerTime(clock)
-    assert time.until(100) is None
     time.is_past(50)
+    assert time.until(100) is None, "nobody knows how long ago that was"
+    time.guess(50)
+    time.guess(70)
     time.is_past(40)
     assert time.until(100) == pytest.approx(50)
+    time.is_past(60)
+    assert time.until(100) == pytest.approx(40)
     time.told(90)
     time.is_past(80)
     assert time.until(100) == pytest.approx(10)
@@ -267,6 +284,24 @@ async def test_X6_a_late_reject_or_cancel_leaves_another_ring_alone(connect: Con
         assert mine.state == CallState.RINGING
 
 
+@pytest.mark.parametrize("verb", ["join", "reject", "cancel"])
+async def test_X6_a_handle_that_shows_no_ring_asks_what_rings_and_names_it(
+    verb: str, scripted: ScriptedServer, client: Client
+) -> None:
+    viewer = calls.ViewerState(user_id="ann", calling_state=calls.CALLING_STATE_RINGING, ring_id="r1")
+    scripted.outcomes.append(pb.GetCallResponse(call=a_call(), viewer=viewer))
+    call = client.call("default", "standup")
+    await getattr(call, verb)()
+    names = ["GetCall", f"{verb.capitalize()}Call"]
+    assert [name for name, _ in scripted.requests] == names
+    assert scripted.requests[1][1].ring_id == "r1"
+
+    scripted.outcomes.append(pb.GetCallResponse(call=a_call(), viewer=viewer))
+    await call.get()
+    await getattr(call, verb)()
+    assert [name for name, _ in scripted.requests] == names * 2, "what is shown is meant"
+
+
 async def test_a_ring_given_by_hand_wins_over_the_one_shown(connect: Connect) -> None:
     mine = connect("myself").call("default", "lunch")
     first = (await mine.get_or_create(ring=True, members=BOTH)).ring_id
@@ -347,6 +382,28 @@ async def test_E2_when_the_ring_that_was_shown_is_over_nothing_happens(connect: 
     await theirs.leave(reject=True)
     await mine.get()
     assert mine.state == CallState.RINGING
+
+
+async def test_E2_a_late_hang_up_does_not_refuse_another_ring(connect: Connect) -> None:
+    mine = connect("myself").call("default", "lunch")
+    await mine.get_or_create(ring=True, members=BOTH)
+    theirs = connect("my friend").call("default", "lunch")
+    await theirs.join()
+    await mine.get()
+    await mine.leave()
+    await mine.ring()
+    await theirs.leave(reject=True)
+    assert theirs.calling_state == CallingState.RINGING
+
+
+async def test_E2_who_would_cancel_and_is_answered_meanwhile_hangs_up(scripted: ScriptedServer, client: Client) -> None:
+    ring = calls.Ring(id="r1", ringer_id="ann", state=calls.RING_STATE_RINGING)
+    viewer = calls.ViewerState(user_id="ann", calling_state=calls.CALLING_STATE_RINGING, ring_id="r1")
+    too_late = Refusal(grpc.StatusCode.FAILED_PRECONDITION, "ALREADY_ACCEPTED")
+    scripted.outcomes.extend([pb.GetCallResponse(call=a_call(rings=[ring]), viewer=viewer), too_late])
+    await client.call("default", "standup").leave(reject=True, reason="cancel")
+    assert [name for name, _ in scripted.requests] == ["GetCall", "CancelCall", "LeaveCall"]
+    assert scripted.requests[-1][1].reason == "cancel"
 
 
 async def test_leave_alone_hangs_up_and_refuses_nothing(connect: Connect) -> None:

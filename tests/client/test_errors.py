@@ -38,10 +38,9 @@ REASONS = [
     ("TOKEN_EXPIRED", C.UNAUTHENTICATED, errors.TokenExpired),
     ("BAD_IDENTITY", C.UNAUTHENTICATED, errors.Unauthenticated),
     ("INTERNAL", C.INTERNAL, errors.RinglineError),
-    ("DEADLINE_EXCEEDED", C.DEADLINE_EXCEEDED, errors.DeadlineExceeded),
 ]
-REPEATED = {"DRAINING", "OVERLOADED", "TOO_SLOW"}
-"""Those that are UNAVAILABLE: see test_retry."""
+REPEATED = {"DRAINING", "OVERLOADED", "TOO_SLOW", "DEADLINE_EXCEEDED"}
+"""See test_retry."""
 
 
 @pytest.mark.parametrize(("reason", "code", "kind"), REASONS)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from ringline import CallDirection, CallState, Change, ChangeKind, Client, Notification, StopReason
+from ringline import CallDirection, CallState, Change, ChangeKind, Client, Notification, StopReason, _connection
 from tests.client.conftest import Connect
 from tests.client.proxy import Proxy, proxy_to
 from tests.client.scripted import ClientClock, eventually
@@ -129,6 +129,21 @@ async def test_it_survives_a_connection_that_is_dead_without_a_word(connect: Con
         await asyncio.sleep(0.01)
     assert theirs.calls == ["INCOMING myself lunch"]
     assert proxy.connections > before
+
+
+async def test_X3_a_request_on_a_dead_connection_is_asked_again_and_rings_once(
+    connect: Connect, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connection, "_PATIENCE", 0.3)
+    call = connect("myself", address=proxy.address).call("default", "lunch")
+    await call.get_or_create(members=BOTH)
+    before = proxy.connections
+    proxy.swallow()
+    asking = asyncio.create_task(call.get(ring=True))
+    await eventually(lambda: proxy.connections > before)
+    proxy.answer()
+    await asking
+    assert (call.state, call.revision, len(call.rings)) == (CallState.RINGING, 2, 1)
 
 
 async def test_X3_a_ring_whose_answer_was_lost_is_repeated_and_rings_once(

@@ -77,6 +77,8 @@ async def test_the_verbs_say_what_happened(server: Server) -> None:
         ),
         "",
     )
+    again = await ringline("ring", "--user", "myself", "my friend", "bob", "--call", "lunch", *at)
+    assert again[1].startswith("Ringing my friend and bob: default:lunch.\n"), "whose seconds nobody has told"
     assert await ringline("decline", "--user", "bob", "--reason", "busy", *at) == (
         0,
         "You declined the call from myself. (default:lunch)\n",

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import grpc
 import pytest
 
-from ringline import Call, Client, DeadlineExceeded, Unavailable
+from ringline import Call, Client, DeadlineExceeded, RinglineError, Unavailable, _connection
 from ringline._clock import Backoff
 from ringline.v1 import call_service_pb2 as pb
-from tests.client.scripted import ClientClock, Refusal, ScriptedServer, eventually
+from tests.client.scripted import SILENCE, ClientClock, Refusal, ScriptedServer, eventually
 
 UNAVAILABLE = Refusal(grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
 
@@ -19,9 +19,9 @@ ACTS: dict[str, Callable[[Call], Awaitable[object]]] = {
     "GetOrCreateCall": lambda call: call.get_or_create(),
     "GetCall": lambda call: call.get(ring=True),
     "RingCall": lambda call: call.ring("bob"),
-    "JoinCall": lambda call: call.join(),
-    "RejectCall": lambda call: call.reject(),
-    "CancelCall": lambda call: call.cancel(),
+    "JoinCall": lambda call: call.join(ring_id="r"),
+    "RejectCall": lambda call: call.reject(ring_id="r"),
+    "CancelCall": lambda call: call.cancel(ring_id="r"),
     "LeaveCall": lambda call: call.leave(),
     "EndCall": lambda call: call.end_call(),
     "UpdateCall": lambda call: call.update(custom={}),
@@ -78,12 +78,23 @@ def test_jitter_is_full_and_bounded() -> None:
     assert backoff.delay(0, 0.0, retry_after=3.0) == 3.0
 
 
-async def test_it_is_given_up_when_the_time_is_up(scripted: ScriptedServer, client: Client, clock: ClientClock) -> None:
-    scripted.outcomes.extend([UNAVAILABLE] * 100)
+@pytest.mark.parametrize(
+    ("refusal", "kind"),
+    [
+        (UNAVAILABLE, Unavailable),
+        (Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"), DeadlineExceeded),
+    ],
+)
+async def test_it_is_given_up_when_the_time_is_up(
+    refusal: Refusal, kind: type[RinglineError], scripted: ScriptedServer, client: Client, clock: ClientClock
+) -> None:
+    scripted.outcomes.extend([refusal] * 100)
     begin = clock.monotonic()
-    with pytest.raises(Unavailable) as caught:
-        await client.call("default", "standup").join()
-    assert caught.value.reason == "OVERLOADED"
+    with pytest.raises(RinglineError) as caught:
+        await client.call("default", "standup").ring()
+    assert type(caught.value) is kind
+    assert caught.value.reason == refusal.reason
+    assert len(set(scripted.peers)) == 1, "a connection that brings an answer is kept"
     assert 5 < clock.monotonic() - begin <= 10
     assert len(scripted.requests) > 5
 
@@ -102,7 +113,7 @@ async def test_a_request_is_repeated_while_the_server_is_down_and_done_when_it_i
 ) -> None:
     await scripted.stop()
     async with Client(scripted.address, user="ann") as client:
-        asking = asyncio.create_task(client.call("default", "standup").join())
+        asking = asyncio.create_task(client.call("default", "standup").ring())
         await asyncio.sleep(0.3)
         assert not asking.done()
         await scripted.start()
@@ -116,6 +127,38 @@ async def test_a_server_that_does_not_answer_is_an_error_after_the_timeout() -> 
         async with Client(address, user="ann", timeout=0.3) as client:
             with pytest.raises((DeadlineExceeded, Unavailable)):
                 await client.call("default", "standup").join()
+
+
+async def test_what_is_not_answered_is_asked_again_over_another_connection(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connection, "_PATIENCE", 0.3)
+    scripted.outcomes.append(SILENCE)
+    async with Client(scripted.address, user="ann") as client:
+        await client.call("default", "standup").ring("bob")
+    (_, first), (_, second) = scripted.requests
+    assert first == second
+    assert first.request_id
+    assert len(set(scripted.peers)) == 2
+
+
+async def test_a_connection_on_which_something_is_heard_is_kept(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_connection, "_PATIENCE", 0.5)
+    scripted.outcomes.append(SILENCE)
+    async with Client(scripted.address, user="ann") as client:
+        lists = client.watch_calls()
+        watching = asyncio.create_task(anext(lists))
+        stream = await scripted.stream(1)
+        asking = asyncio.create_task(client.call("default", "standup").ring("bob"))
+        await eventually(lambda: scripted.requests)
+        stream.complete("t1")
+        await watching
+        await asking
+        await lists.aclose()
+    assert len(scripted.requests) == 2
+    assert {*scripted.peers, stream.peer} == {stream.peer}
 
 
 async def test_closing_the_client_ends_what_is_under_way(scripted: ScriptedServer, clock: ClientClock) -> None:

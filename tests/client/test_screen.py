@@ -13,10 +13,12 @@ from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output.vt100 import Vt100_Output
 
-from ringline import CallingState, CallState, Unauthenticated
+from ringline import CallingState, CallState, Client, Unauthenticated
 from ringline.phone._screen import watch_on_screen
+from ringline.v1 import call_pb2 as calls
+from ringline.v1 import call_service_pb2 as pb
 from tests.client.conftest import Connect
-from tests.client.scripted import eventually
+from tests.client.scripted import ScriptedServer, a_call, eventually
 
 DOWN = "\x1b[B"
 
@@ -63,11 +65,18 @@ Phone = tuple[Terminal, PipeInput, "asyncio.Task[None]"]
 @asynccontextmanager
 async def friends_phone(connect: Connect) -> AsyncIterator[Phone]:
     """The live list of my friend's phone. (No fixture: between those and the test pytest puts back its own stdout.)"""
+    async with phone_of(connect("my friend", "phone")) as phone:
+        await phone[0].shows("my friend: nothing rings.", "a answer")
+        yield phone
+
+
+@asynccontextmanager
+async def phone_of(client: Client) -> AsyncIterator[Phone]:
+    """The live list of a client, as my friend's."""
     terminal = Terminal()
     output = Vt100_Output(terminal, lambda: Size(rows=20, columns=100), term="xterm")  # type: ignore[arg-type]
     with create_pipe_input() as keys, create_app_session(input=keys, output=output):
-        task = asyncio.create_task(watch_on_screen(connect("my friend", "phone"), "my friend", "here"))
-        await terminal.shows("my friend: nothing rings.", "a answer")
+        task = asyncio.create_task(watch_on_screen(client, "my friend", "here"))
         yield terminal, keys, task
         if not task.done():
             keys.send_text("q")
@@ -117,10 +126,10 @@ async def test_d_declines_what_rings_and_takes_back_ones_own(connect: Connect) -
 
 async def test_the_arrows_choose_and_a_new_call_does_not_steal_the_choice(connect: Connect) -> None:
     async with friends_phone(connect) as (terminal, keys, _):
-        calls = {}
+        rung = {}
         for name in ("first", "second", "third"):
-            calls[name] = connect("myself").call("default", name)
-            await calls[name].get_or_create(ring=True, members=["myself", "my friend"])
+            rung[name] = connect("myself").call("default", name)
+            await rung[name].get_or_create(ring=True, members=["myself", "my friend"])
             await terminal.shows(f"default:{name}")
         # The first was chosen when it came, and it is the last of the list: down is the top again.
         assert re.findall("^(.) incoming.*default:(.*)$", terminal.list, re.MULTILINE) == [
@@ -132,9 +141,74 @@ async def test_the_arrows_choose_and_a_new_call_does_not_steal_the_choice(connec
         await eventually(lambda: re.search("^> incoming.*third", terminal.list, re.MULTILINE))
         keys.send_text("a")
         await terminal.shows("in call")
-        for name, call in calls.items():
+        for name, call in rung.items():
             await call.get()
             assert (call.state == CallState.ACTIVE) == (name == "third")
+
+
+async def test_while_in_a_call_the_keys_mean_what_rings_until_the_arrows_say_otherwise(connect: Connect) -> None:
+    async with friends_phone(connect) as (terminal, keys, _):
+        talk, second, third = (connect("myself").call("default", name) for name in ("talk", "second", "third"))
+        await talk.get_or_create(ring=True, members=["myself", "my friend"])
+        await terminal.shows("> incoming")
+        keys.send_text("a")
+        await terminal.shows("> in call")
+        await second.get_or_create(ring=True, members=["myself", "my friend"])
+        await terminal.shows("> incoming", "  in call")
+        keys.send_text("d")
+        await terminal.said("You declined. (default:second)")
+        await terminal.shows("> in call")
+
+        await second.ring()
+        await terminal.shows("> incoming", "  in call")
+        keys.send_text(DOWN)
+        await terminal.shows("  incoming", "> in call")
+        await third.get_or_create(ring=True, members=["myself", "my friend"])
+        await eventually(lambda: re.search("^> incoming.*third", terminal.list, re.MULTILINE))
+        keys.send_text("d")
+        await terminal.said("You declined. (default:third)")
+        await talk.get()
+        assert talk.state == CallState.ACTIVE
+
+        await eventually(lambda: re.search("^> incoming.*second", terminal.list, re.MULTILINE))
+        keys.send_text(DOWN)
+        await terminal.shows("  incoming", "> in call")
+        keys.send_text("d")
+        await terminal.said("You left. (default:talk)")
+
+
+async def test_d_says_so_if_it_changes_nothing(connect: Connect, scripted: ScriptedServer) -> None:
+    async with friends_phone(connect) as (terminal, keys, _):
+        await connect("myself").call("default", "lunch").get_or_create(ring=True, members=["myself", "my friend"])
+        await connect("my friend", "tablet").call("default", "lunch").join()
+        await terminal.shows("> in call")
+        keys.send_text("d")
+        await terminal.said("You are in on another device: hang up there. (default:lunch)")
+
+    async with phone_of(Client(scripted.address)) as (terminal, keys, _):
+        stream = await scripted.stream(1)
+        viewer = calls.ViewerState(ring_id="r1", direction=calls.CALL_DIRECTION_INCOMING)
+        stream.ring(a_call(), viewer=viewer)
+        stream.complete("t1")
+        await terminal.shows("> incoming")
+        viewer.target_state = calls.RING_TARGET_STATE_MISSED
+        scripted.outcomes.append(pb.GetCallResponse(call=a_call(revision=2), viewer=viewer))
+        keys.send_text("d")
+        await terminal.said("Nothing has changed: what you saw is over. (default:standup)")
+
+
+async def test_of_a_call_that_was_not_shown_only_its_reason_is_said(scripted: ScriptedServer) -> None:
+    async with phone_of(Client(scripted.address)) as (terminal, _, _):
+        stream = await scripted.stream(1)
+        stream.complete("t1")
+        stream.ring(a_call("never shown"), pb.CHANGE_KIND_REMOVED)
+        stream.ring(a_call("over meanwhile"), pb.CHANGE_KIND_REMOVED, stop_reason=calls.STOP_REASON_LEFT)
+        await terminal.said("You left. (default:over meanwhile)")
+        stream.ring(a_call("shown"))
+        await terminal.shows("default:shown")
+        stream.ring(a_call("shown", 2), pb.CHANGE_KIND_REMOVED)
+        await terminal.said("It does not ring any more. (default:shown)")
+        assert "never shown" not in terminal.written
 
 
 async def test_e_ends_for_everyone_and_what_is_refused_is_said(connect: Connect) -> None:

@@ -326,6 +326,25 @@ async def test_a_reset_forgets_what_was_and_the_list_does_not_flicker(
     ]
 
 
+async def test_a_reset_after_an_empty_list_shows_the_next_one_whole_and_in_its_order(
+    scripted: ScriptedServer, client: Client, follow: Follow, clock: ClientClock
+) -> None:
+    lists = follow(client.watch_calls())
+    stream = await scripted.stream(1)
+    stream.complete("t1")
+    assert await lists.next() == []
+    stream.end()
+    await after_pause(clock)
+    stream = await scripted.stream(2)
+    stream.send(reset=pb.Reset(reason=pb.RESET_REASON_FUTURE))
+    stream.ring(a_call("new"))
+    stream.ring(a_call("old"))
+    await asyncio.sleep(0.05)
+    assert lists.all == []
+    stream.complete("t2")
+    assert await lists.cids() == [("new", 1), ("old", 1)]
+
+
 async def test_a_token_that_was_reset_is_not_used_again(
     scripted: ScriptedServer, client: Client, follow: Follow, clock: ClientClock
 ) -> None:

@@ -39,9 +39,14 @@ class ServerTime:
         """Take what the server's clock says now, in seconds since the epoch."""
         self._ahead = seconds - self._clock.monotonic()
 
+    def guess(self, seconds: float) -> None:
+        """Take what the server's clock probably says now, if nothing better is known."""
+        if self._ahead is None:
+            self.told(seconds)
+
     def is_past(self, seconds: float) -> None:
-        """Take it that the server's clock says at least this: the server has spoken of it in the past tense."""
-        if self._ahead is None or seconds > self._clock.monotonic() + self._ahead:
+        """Take it that the server spoke of this time as past. Alone it does not tell how long ago that was."""
+        if self._ahead is not None and seconds > self._clock.monotonic() + self._ahead:
             self.told(seconds)
 
     def until(self, seconds: float) -> float | None:

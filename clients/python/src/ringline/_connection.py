@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import uuid
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,7 +13,7 @@ from google.protobuf.message import Message
 from grpc import aio
 
 from ringline._clock import Backoff, Clock, ServerTime
-from ringline.errors import Unavailable, error_of
+from ringline.errors import DeadlineExceeded, Unavailable, error_of
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
 
 _RETRY = Backoff(base=0.1, limit=2.0)
+
+_PATIENCE = 5.0
+"""Seconds that an answer may take: it takes milliseconds, unless the connection is dead."""
 
 _SECOND = 1000
 
@@ -64,6 +68,7 @@ class Connection:
         self._timeout = timeout
         self._channel: aio.Channel | None = None
         self._stub: CallServiceAsyncStub | None = None
+        self._heard = -math.inf
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -87,6 +92,10 @@ class Connection:
             self._stub = CallServiceStub(self._channel)
         return self._stub
 
+    def hears(self) -> None:
+        """Take it that the server has just said something: the connection is not dead."""
+        self._heard = self.clock.monotonic()
+
     def renew(self, silent: CallServiceAsyncStub) -> None:
         """Take another connection from now on, if this stub's is the present one: it went silent.
 
@@ -104,17 +113,22 @@ class Connection:
     ) -> _Response:
         """Return the answer to a request; raise RinglineError.
 
-        While the server is unavailable it is repeated, as long as the time allows. Who repeats a request that acts
-        must have given it a ``request_id``.
+        While the server is unavailable or silent it is repeated, as long as the time allows. Who repeats a request
+        that acts must have given it a ``request_id``.
         """
         deadline = self.clock.monotonic() + self._timeout
         attempt = 0
         while True:
+            stub, begun = self.stub, self.clock.monotonic()
             try:
-                left = max(0.0, deadline - self.clock.monotonic())
-                return await method(self.stub)(request, timeout=left, metadata=self.metadata())
+                left = min(_PATIENCE, max(0.0, deadline - begun))
+                answer = await method(stub)(request, timeout=left, metadata=self.metadata())
             except aio.AioRpcError as failure:
                 error = error_of(failure)
+                if error.reason:
+                    self.hears()
+                elif isinstance(error, DeadlineExceeded) and self._heard <= begun:
+                    self.renew(stub)
             except asyncio.CancelledError:
                 if is_cancelled():
                     raise
@@ -122,8 +136,12 @@ class Connection:
                 error = Unavailable(grpc.StatusCode.UNAVAILABLE, "The connection was closed under way. Try again.")
                 if self._closed:
                     raise error from None
+            else:
+                self.hears()
+                return answer
             pause = _RETRY.delay(attempt, self.chance(), error.retry_after)
-            if not isinstance(error, Unavailable) or self.clock.monotonic() + pause >= deadline:
+            again = isinstance(error, Unavailable | DeadlineExceeded)
+            if not again or self.clock.monotonic() + pause >= deadline:
                 raise error
             await self.clock.sleep(pause)
             if self._closed:

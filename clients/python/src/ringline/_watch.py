@@ -47,7 +47,7 @@ class Watch:
         self._token = ""
         self._revisions: dict[str, int] = {}
         self._told = False
-        """Whether calls were told that are not to be forgotten yet."""
+        """Whether something was told, be it that there is nothing, that is not to be forgotten yet."""
         self._settled = False
         """Whether the present stream has told all that there was."""
         self._heard = 0.0
@@ -118,6 +118,7 @@ class Watch:
         try:
             async for message in stream:
                 self._heard = self._clock.monotonic()
+                self._connection.hears()
                 if fresh:
                     self._forget(ResetReason.UNSPECIFIED)
                     fresh = False
@@ -157,7 +158,7 @@ class Watch:
                 call = Call(self._connection, told.call.type, told.call.id, told.call, told.viewer)
                 self._events.append(Notification(call, told.actor_user_id, told.video, time_of(told.time)))
             case "snapshot_complete":
-                self._settled = True
+                self._settled = self._told = True
                 self._events.append(SnapshotComplete(message.snapshot_complete.resumed))
             case "reset":
                 self._token = ""

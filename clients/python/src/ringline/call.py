@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -18,6 +18,7 @@ from ringline.enums import (
     JoinMode,
     RingTargetState,
 )
+from ringline.errors import AlreadyAccepted
 from ringline.model import (
     Event,
     Member,
@@ -216,9 +217,10 @@ class Call:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the user still rings or waits, by the server's clock. None when nothing rings.
+        """How long the user still rings or waits, by the server's clock. None when nothing rings, or that is not known.
 
-        It counts down by itself, to be shown; when it is over the server says so.
+        A watch tells it, and without one only the user's own new ring. It counts down by itself, to be shown; when it
+        is over the server says so.
         """
         if not self._viewer.HasField("ring_expires_at"):
             return None
@@ -260,8 +262,7 @@ class Call:
             request_id=new_request_id(),
         )
         answer = await self._connection.unary(lambda stub: stub.GetOrCreateCall, request)
-        self._take(answer)
-        return Rung(answer.ring_id, tuple(map(target_of, answer.targets)), answer.created)
+        return self._rung(answer, created=answer.created)
 
     async def get(self, *, ring: bool = False, notify: bool = False, video: bool = False) -> Rung:
         """Get the call as it is now; with ``ring`` ring all members, with ``notify`` notify them."""
@@ -274,8 +275,7 @@ class Call:
             request_id=new_request_id() if ring or notify else "",
         )
         answer = await self._connection.unary(lambda stub: stub.GetCall, request)
-        self._take(answer)
-        return Rung(answer.ring_id, tuple(map(target_of, answer.targets)))
+        return self._rung(answer)
 
     async def ring(self, user_ids: Users = (), *, video: bool = False) -> Rung:
         """Ring these members, or all."""
@@ -283,18 +283,19 @@ class Call:
             type=self._type, id=self._id, user_ids=users_of(user_ids), video=video, request_id=new_request_id()
         )
         answer = await self._connection.unary(lambda stub: stub.RingCall, request)
-        self._take(answer)
-        return Rung(answer.ring_id, tuple(map(target_of, answer.targets)))
+        return self._rung(answer)
 
     async def join(self, mode: JoinMode = JoinMode.UNSPECIFIED, *, ring_id: str | None = None) -> Participant:
         """Come in; while the call rings the user, that is the answer.
 
-        It answers the ring that this object shows, or the one given, if that rings. Raises RingOver if it is over
-        meanwhile, JoinedElsewhere if the user is in on another device (``mode`` says what to do then), CallEnded.
+        It answers the ring that this object shows, or the one given; if it shows none that rings, the server is asked
+        first. Raises RingOver if that ring is over meanwhile, JoinedElsewhere if the user is in on another device
+        (``mode`` says what to do then), CallEnded.
         """
         if ring_id is None:
-            # A ring that was over when it was shown is not what is meant by joining now.
-            ring_id = self.ring_id if self.calling_state is CallingState.RINGING else ""
+            await self._know()
+            # A ring that is over is not what is meant by joining now.
+            ring_id = self._ringing()
         request = pb.JoinCallRequest(
             type=self._type,
             id=self._id,
@@ -309,9 +310,11 @@ class Call:
     async def reject(self, reason: str = "", *, ring_id: str | None = None) -> None:
         """Refuse the ring that this object shows, or the one given, on all devices of the user.
 
-        ``busy`` and ``timeout`` leave a missed call. Nothing changes if that ring is over already; after the user's
-        own answer it raises AlreadyAccepted.
+        If it shows none that rings, the server is asked first. ``busy`` and ``timeout`` leave a missed call. Nothing
+        changes if that ring is over already; after the user's own answer it raises AlreadyAccepted.
         """
+        if ring_id is None:
+            await self._know()
         request = pb.RejectCallRequest(
             type=self._type,
             id=self._id,
@@ -324,9 +327,15 @@ class Call:
     async def cancel(self, reason: str = "", *, ring_id: str | None = None) -> None:
         """Take back the user's own rings that this object shows, or the one given.
 
-        Nothing changes if they are over already; once one is answered it raises AlreadyAccepted: ``leave`` hangs up.
+        If it shows none that rings, the server is asked first. Nothing changes if they are over already; once one is
+        answered it raises AlreadyAccepted: ``leave`` hangs up.
         """
-        for one in self._own_rings() if ring_id is None else [ring_id]:
+        rings = self._unanswered() if ring_id is None else [ring_id]
+        if not rings:
+            await self._know()
+            # Of the last one, if none is unanswered, the server tells what became.
+            rings = self._unanswered() or [self.ring_id]
+        for one in rings:
             request = pb.CancelCallRequest(
                 type=self._type, id=self._id, ring_id=one, reason=reason, request_id=new_request_id()
             )
@@ -336,24 +345,26 @@ class Call:
         """Leave the call; with ``reject`` also refuse or take back what rings, whichever it is.
 
         With ``reject`` the server is asked where the user stands now: who is in leaves, who is being rung rejects,
-        and whose own ring is unanswered cancels it. If the ring that this object showed is over, nothing happens.
+        and whose own ring is unanswered cancels it. If the ring or the participation that this object showed is over,
+        nothing happens.
         """
-        if reject:
-            shown = self.ring_id if self.calling_state is CallingState.RINGING else ""
-            await self.get()
-            if self.calling_state is not CallingState.JOINED:
-                await self._refuse(shown, reason)
-                return
-        request = pb.LeaveCallRequest(type=self._type, id=self._id, reason=reason, request_id=new_request_id())
-        self._take(await self._connection.unary(lambda stub: stub.LeaveCall, request))
-
-    async def _refuse(self, shown: str, reason: str) -> None:
-        if shown not in ("", self.ring_id):
+        if not reject:
+            await self._leave(reason)
             return
-        if self.target_state is RingTargetState.RINGING:
+        meant = self.ring_id if self.calling_state in (CallingState.RINGING, CallingState.JOINED) else None
+        await self.get()
+        if self.calling_state is CallingState.JOINED:
+            await self._leave(reason)
+        elif meant not in (None, self.ring_id):
+            return
+        elif self.target_state is RingTargetState.RINGING:
             await self.reject(reason)
         elif self._unanswered():
-            await self.cancel(reason)
+            try:
+                await self.cancel(reason)
+            except AlreadyAccepted:
+                # Somebody answered meanwhile, which brought the user in: now it is hanging up that is meant.
+                await self._leave(reason)
 
     async def end_call(self, reason: str = "") -> None:
         """End the call for everyone and for good."""
@@ -400,8 +411,7 @@ class Call:
             request_id=new_request_id(),
         )
         answer = await self._connection.unary(lambda stub: stub.UpdateCallMembers, request)
-        self._take(answer)
-        return Rung(answer.ring_id, tuple(map(target_of, answer.targets)))
+        return self._rung(answer)
 
     async def events(self) -> AsyncGenerator[Event, None]:
         """Tell what happened to the call, oldest first, as far as it is kept. To follow it, watch it."""
@@ -414,6 +424,19 @@ class Call:
                 return
             request.page_token = answer.next_page_token
 
+    async def _leave(self, reason: str) -> None:
+        request = pb.LeaveCallRequest(type=self._type, id=self._id, reason=reason, request_id=new_request_id())
+        self._take(await self._connection.unary(lambda stub: stub.LeaveCall, request))
+
+    async def _know(self) -> None:
+        """Ask what rings, unless a ring is shown: then that was seen and is meant."""
+        if not self._ringing():
+            await self.get()
+
+    def _ringing(self) -> str:
+        """The ring that is shown, if it rings the user or waits for an answer. Empty for none."""
+        return self.ring_id if self.calling_state is CallingState.RINGING else ""
+
     def _unanswered(self) -> list[str]:
         """The user's own unanswered rings."""
         return [
@@ -422,9 +445,12 @@ class Call:
             if ring.ringer_id == self._viewer.user_id and ring.state == calls.RING_STATE_RINGING
         ]
 
-    def _own_rings(self) -> list[str]:
-        """What a cancel means: the unanswered rings, else the last that was shown, which the server then speaks of."""
-        return self._unanswered() or [self.ring_id]
+    def _rung(self, answer: _RingAnswer, *, created: bool = False) -> Rung:
+        """Show what an answer tells, and return what the ring came to."""
+        if any(_is_newly_rung(target, answer.call) for target in answer.targets):
+            self._connection.server_time.guess(seconds_of(answer.call.updated_at))
+        self._take(answer)
+        return Rung(answer.ring_id, tuple(map(target_of, answer.targets)), created)
 
     def _take(self, answer: _Answer) -> None:
         """Show what an answer tells, unless something newer has been told already."""
@@ -439,6 +465,11 @@ class Call:
         return f"<Call {self.cid!r} {self.state}, {self.calling_state} revision={self.revision}>"
 
 
+def _is_newly_rung(target: calls.RingTarget, call: calls.Call) -> bool:
+    """Return whether it is the call's last change that rang this one: then that was just now."""
+    return not target.skip_reason and target.HasField("rung_at") and target.rung_at == call.updated_at
+
+
 class _Answer(Protocol):
     """Any answer that carries a call."""
 
@@ -446,3 +477,12 @@ class _Answer(Protocol):
     def call(self) -> calls.Call: ...
     @property
     def viewer(self) -> calls.ViewerState: ...
+
+
+class _RingAnswer(_Answer, Protocol):
+    """Any answer that also carries what a ring came to."""
+
+    @property
+    def ring_id(self) -> str: ...
+    @property
+    def targets(self) -> Sequence[calls.RingTarget]: ...

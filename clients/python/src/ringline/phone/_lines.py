@@ -19,8 +19,8 @@ async def watch_in_lines(client: Client, user: str) -> None:
     async for event in client.watch_changes(calling_states=SHOWN):
         match event:
             case Change(kind=ChangeKind.REMOVED):
-                if said.pop(event.call.cid, None) or event.stop_reason:
-                    say(_words.stopped(event))
+                if line := _words.stopped(event, was_shown=said.pop(event.call.cid, None) is not None):
+                    say(line)
             case Change():
                 call = event.call
                 gist = (call.calling_state, call.direction, _words.others(call))

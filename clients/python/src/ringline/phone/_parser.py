@@ -33,7 +33,8 @@ _WATCH = """\
 Shows the calls that ring you, those you ring and those you are in: the direction, who, and the seconds left by the
 server's clock. It goes on whatever happens to the server or the connection.
 
-keys: up and down choose a call, a answers, d declines, takes back or hangs up, e ends for everyone, q quits.
+keys: up and down choose a call, a answers, d declines, takes back or hangs up, e ends for everyone, q quits. While you
+are in a call, a new ring is chosen by itself.
 Where there is no terminal, it prints a line for whatever happens.
 """
 

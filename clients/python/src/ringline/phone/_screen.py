@@ -18,7 +18,7 @@ from prompt_toolkit.utils import get_cwidth
 from ringline._picture import Picture
 from ringline.call import Call
 from ringline.client import Client
-from ringline.enums import CallDirection, CallingState, ChangeKind
+from ringline.enums import CallDirection, CallingState, ChangeKind, RingTargetState
 from ringline.errors import RinglineError
 from ringline.model import Change, Notification
 from ringline.phone import _words
@@ -26,6 +26,9 @@ from ringline.phone._lines import SHOWN
 from ringline.phone._say import advice, printable, say
 
 _KEYS = " ↑↓ choose   a answer   d decline, take back, hang up   e end for everyone   q quit "
+
+_OVER = (RingTargetState.MISSED, RingTargetState.CANCELLED)
+"""How a ring ends that one has not answered."""
 
 _WHO = 28
 """Columns for who it is."""
@@ -40,6 +43,8 @@ class Screen:
         self._picture = Picture()
         self._chosen: Call | None = None
         """The call that the keys mean, as it was drawn last: not as it has become since."""
+        self._picked = ""
+        """The call that the user has moved to since the last ring came in."""
         self._doing: set[asyncio.Task[None]] = set()
         self.app: Application[None] = Application(
             layout=Layout(
@@ -59,11 +64,14 @@ class Screen:
     async def follow(self, client: Client) -> None:
         """Show what the watch tells, until it ends."""
         async for event in client.watch_changes(calling_states=SHOWN):
+            before = {call.cid: call.ring_id for call in self._picture.calls}
             self._picture.apply(event)
             match event:
                 case Change(kind=ChangeKind.REMOVED):
-                    say(_words.stopped(event))
-                case Change(kind=ChangeKind.ADDED) if _is_incoming(event.call):
+                    if line := _words.stopped(event, was_shown=event.call.cid in before):
+                        say(line)
+                case Change() if _is_incoming(event.call) and event.call.ring_id != before.get(event.call.cid):
+                    self._picked = ""
                     self.app.output.bell()
                 case Notification():
                     say(_words.notified(event))
@@ -84,17 +92,22 @@ class Screen:
         return rows[:-1]
 
     def _choose(self, calls: list[Call]) -> Call | None:
-        """Return the chosen call as it is now; if it is gone, what rings, else the newest."""
+        """Return the chosen call as it is now.
+
+        What rings comes before what does not, so that no key hangs up when it is a ring that is meant; but not before
+        what the user has moved to. If the chosen one is gone, it is what rings, else the newest.
+        """
         cid = self._chosen.cid if self._chosen else ""
         same = [call for call in calls if call.cid == cid]
+        kept = [call for call in same if call.cid == self._picked or _is_incoming(call)]
         ringing = [call for call in calls if _is_incoming(call)]
-        return next(iter([*same, *ringing, *calls]), None)
+        return next(iter([*kept, *ringing, *same, *calls]), None)
 
     def _bindings(self) -> KeyBindings:
         keys = KeyBindings()
         self._bind(keys, "a", lambda call: call.join())
         self._bind(keys, "enter", lambda call: call.join())
-        self._bind(keys, "d", lambda call: call.leave(reject=True))
+        self._bind(keys, "d", _put_down)
         self._bind(keys, "e", lambda call: call.end_call())
 
         @keys.add("up")
@@ -123,6 +136,7 @@ class Screen:
         calls = self._picture.calls
         if self._chosen in calls:
             self._chosen = calls[(calls.index(self._chosen) + by) % len(calls)]
+            self._picked = self._chosen.cid
 
     async def _do(self, work: Awaitable[object]) -> None:
         try:
@@ -141,6 +155,16 @@ async def watch_on_screen(client: Client, user: str, address: str) -> None:
         follower.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await follower
+
+
+async def _put_down(call: Call) -> None:
+    """Decline, take back or hang up; say so if that changed nothing."""
+    was_incoming = _is_incoming(call)
+    await call.leave(reject=True)
+    if call.calling_state is CallingState.JOINED:
+        say(f"You are in on another device: hang up there. ({call.cid})")
+    elif call.calling_state is CallingState.RINGING or (was_incoming and call.target_state in _OVER):
+        say(f"Nothing has changed: what you saw is over. ({call.cid})")
 
 
 def _is_incoming(call: Call) -> bool:

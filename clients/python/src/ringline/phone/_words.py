@@ -20,7 +20,7 @@ _ENDS = {
 
 
 def seconds(call: Call) -> str:
-    """Return the time left: ``24 s``, or nothing if nothing rings."""
+    """Return the time left: ``24 s``, or nothing if nothing rings or it is not known."""
     left = call.seconds_left
     return "" if left is None else f"{math.ceil(left)} s"
 
@@ -45,12 +45,12 @@ def others(call: Call) -> str:
 
 def standing(call: Call) -> str:
     """Say how a call that is shown stands."""
-    kind = "video call" if call.is_video else "call"
+    kind, left = "video call" if call.is_video else "call", seconds(call)
     if call.calling_state is CallingState.JOINED:
         return f"You are in {call.cid} with {others(call)}."
     if call.direction is CallDirection.INCOMING:
-        return f"Incoming {kind} from {others(call)}: {call.cid}, {seconds(call)} to answer."
-    return f"Ringing {others(call)}: {call.cid}, {seconds(call)} left."
+        return f"Incoming {kind} from {others(call)}: {call.cid}{left and f', {left} to answer'}."
+    return f"Ringing {others(call)}: {call.cid}{left and f', {left} left'}."
 
 
 def ended(call: Call) -> str:
@@ -64,8 +64,10 @@ def ended(call: Call) -> str:
     return f"The call is over: {why}." if why else "The call is over."
 
 
-def stopped(change: Change) -> str:
-    """Say why a call is not shown any more."""
+def stopped(change: Change, *, was_shown: bool) -> str:
+    """Say why a call is not shown any more; nothing if it was not shown and nothing became of it."""
+    if not (was_shown or change.stop_reason):
+        return ""
     call, who, incoming = change.call, others(change.call), change.call.direction is CallDirection.INCOMING
     words = {
         StopReason.ACCEPTED: "You answered."
