@@ -169,9 +169,9 @@ func (c *Call) Cancel(ctx context.Context, options ...AnswerOption) error {
 	return c.cancel(ctx, rings, given.reason)
 }
 
-// Leave leaves the call. With [Reject] it does what is meant by where the user stands now, which it asks the server:
-// who is being rung refuses, whose own ring is unanswered takes it back, who is in leaves; and if the ring that this
-// Call shows is over, nothing happens.
+// Leave leaves the call. With [Reject] it does what is meant by where the user stands: who is being rung refuses, whose
+// own ring is unanswered takes it back, who is in leaves. It means the ring that this Call shows, and leaves if that
+// was answered meanwhile; if it shows none that rings, it asks the server first. Nothing changes if that ring is over.
 func (c *Call) Leave(ctx context.Context, options ...LeaveOption) error {
 	var given leaveOptions
 	for _, option := range options {
@@ -180,27 +180,23 @@ func (c *Call) Leave(ctx context.Context, options ...LeaveOption) error {
 	if !given.reject {
 		return c.leave(ctx, given.reason)
 	}
-	shown := c.ringing()
-	if _, err := c.Get(ctx); err != nil {
+	if err := c.know(ctx); err != nil {
 		return err
 	}
+	var err error
 	switch own := c.unanswered(); {
 	case c.CallingState() == Joined:
 		return c.leave(ctx, given.reason)
-	case shown != "" && shown != c.RingID():
-		return nil
 	case c.Viewer().GetTargetState() == pb.RingTargetState_RING_TARGET_STATE_RINGING:
-		return c.reject(ctx, c.RingID(), given.reason)
+		err = c.reject(ctx, c.RingID(), given.reason)
 	case len(own) > 0:
-		err := c.cancel(ctx, own, given.reason)
-		if ReasonOf(err) == ReasonAlreadyAccepted {
-			// Somebody answered meanwhile, which brought the user in: now it is hanging up that is meant.
-			return c.leave(ctx, given.reason)
-		}
-		return err
-	default:
-		return nil
+		err = c.cancel(ctx, own, given.reason)
 	}
+	if ReasonOf(err) == ReasonAlreadyAccepted {
+		// It was answered meanwhile, which brought the user in: now it is hanging up that is meant.
+		return c.leave(ctx, given.reason)
+	}
+	return err
 }
 
 // EndCall ends the call for everyone, and for good.
@@ -339,10 +335,13 @@ func (c *Call) take(answer answer) {
 	}
 }
 
-// newly says whether a target began to ring with the call's last change, which was then just now.
+// newly says whether a target began to ring with the call's last change, which was then just now. Who was skipped may
+// have rung for long.
 func newly(targets []*pb.RingTarget, call *pb.Call) bool {
 	for _, target := range targets {
-		if at := target.GetRungAt(); at != nil && at.AsTime().Equal(call.GetUpdatedAt().AsTime()) {
+		at := target.GetRungAt()
+		if target.GetSkipReason() == pb.SkipReason_SKIP_REASON_UNSPECIFIED && at != nil &&
+			at.AsTime().Equal(call.GetUpdatedAt().AsTime()) {
 			return true
 		}
 	}

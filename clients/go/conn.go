@@ -3,6 +3,7 @@ package ringline
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"time"
 
@@ -18,6 +19,10 @@ import (
 // maxMessage bounds what is received: a call is at most 1 MiB, a page of calls 2 MiB and a little more.
 const maxMessage = 8 << 20
 
+// attemptTimeout is how long one attempt of a request waits. An answer takes milliseconds: if none came for so long the
+// connection may be dead, and asking again is safe.
+const attemptTimeout = 5 * time.Second
+
 // conn is the connection of a client: it says who one is with every RPC, and repeats requests until they are answered.
 // Stubs can be made on it.
 type conn struct {
@@ -31,14 +36,18 @@ type conn struct {
 	close context.CancelCauseFunc
 
 	mu      sync.Mutex
-	current *grpc.ClientConn
+	current *channel
 }
 
 var _ grpc.ClientConnInterface = (*conn)(nil)
 
 // dial makes a channel. It connects when it is first used.
-func (c *conn) dial() (*grpc.ClientConn, error) {
-	return grpc.NewClient(c.address,
+func (c *conn) dial() (*channel, error) {
+	fresh := &channel{}
+	fresh.hear() // it has not been silent yet
+	var err error
+	fresh.ClientConn, err = grpc.NewClient(c.address,
+		grpc.WithStatsHandler(fresh),
 		grpc.WithTransportCredentials(c.creds),
 		grpc.WithUserAgent("ringline-go/"+version),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
@@ -50,10 +59,11 @@ func (c *conn) dial() (*grpc.ClientConn, error) {
 			MinConnectTimeout: 10 * time.Second,
 		}),
 	)
+	return fresh, err
 }
 
 // channel returns the present channel.
-func (c *conn) channel() (*grpc.ClientConn, error) {
+func (c *conn) channel() (*channel, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open.Err() != nil {
@@ -62,12 +72,12 @@ func (c *conn) channel() (*grpc.ClientConn, error) {
 	return c.current, nil
 }
 
-// renew takes another channel from now on, if this one is the present one: it went silent, and a dead connection would
-// be found again and again. What is under way on it may still end well.
-func (c *conn) renew(silent *grpc.ClientConn) {
+// renew takes another channel from now on, if this one is the present one and all of it went silent: a dead connection
+// would be found again and again. What is under way on it may still end well.
+func (c *conn) renew(silent *channel) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.open.Err() != nil || c.current != silent {
+	if c.open.Err() != nil || c.current != silent || silent.silence() < attemptTimeout {
 		return
 	}
 	fresh, err := c.dial()
@@ -116,7 +126,7 @@ func (c *conn) outgoing(ctx context.Context) (context.Context, string, error) {
 }
 
 // Invoke sends a request and waits for the answer. A request that has a request_id gets one, and while the server is
-// unavailable it is repeated, as long as the time allows.
+// unavailable or silent it is repeated, as long as the time allows.
 func (c *conn) Invoke(ctx context.Context, method string, request, answer any, options ...grpc.CallOption) error {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
@@ -139,7 +149,8 @@ func (c *conn) Invoke(ctx context.Context, method string, request, answer any, o
 		}
 		pause := retrying.delay(attempt, failed.RetryAfter)
 		deadline, _ := ctx.Deadline()
-		if failed.Code != codes.Unavailable || pause >= time.Until(deadline) {
+		again := failed.Code == codes.Unavailable || failed.Code == codes.DeadlineExceeded
+		if !again || pause >= time.Until(deadline) {
 			return failed
 		}
 		if !sleep(ctx, pause) {
@@ -149,6 +160,7 @@ func (c *conn) Invoke(ctx context.Context, method string, request, answer any, o
 	}
 }
 
+// once is one attempt. On a channel on which nothing was heard it is the last.
 func (c *conn) once(ctx context.Context, method string, request, answer any, options []grpc.CallOption) error {
 	channel, err := c.channel()
 	if err != nil {
@@ -158,7 +170,13 @@ func (c *conn) once(ctx context.Context, method string, request, answer any, opt
 	if err != nil {
 		return err
 	}
-	return channel.Invoke(ctx, method, request, answer, options...)
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	err = channel.Invoke(ctx, method, request, answer, options...)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		c.renew(channel)
+	}
+	return err
 }
 
 // NewStream opens a stream. It is not repeated: that is what following a watch is for.

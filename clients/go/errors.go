@@ -109,8 +109,11 @@ func errorOf(ctx context.Context, err error) *Error {
 	}
 	failed := status.Convert(err)
 	e = &Error{Code: failed.Code(), Message: failed.Message()}
-	if ctx.Err() != nil && (e.Code == codes.Canceled || e.Code == codes.DeadlineExceeded) {
+	switch {
+	case ctx.Err() != nil && (e.Code == codes.Canceled || e.Code == codes.DeadlineExceeded):
 		e.cause = context.Cause(ctx)
+	case e.Code == codes.DeadlineExceeded:
+		e.cause = context.DeadlineExceeded // that of one attempt
 	}
 	for _, detail := range failed.Details() {
 		switch detail := detail.(type) {

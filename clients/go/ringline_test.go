@@ -174,6 +174,56 @@ func TestX6ALateTapMeansTheRingThatWasShown(t *testing.T) {
 	must(t, err)
 }
 
+func TestALateTapDoesNotHangUpALaterRing(t *testing.T) {
+	t.Parallel()
+	server, ctx := startServer(t), background(t)
+	alice, bob := server.as("alice", "desk"), server.as("bob", "phone")
+	call := alice.Call("default", "x")
+	_, err := call.GetOrCreate(ctx, ringline.Ring(), ringline.Members("alice", "bob"))
+	must(t, err)
+	mine, theirs := alice.Call("default", "x"), bob.Call("default", "x")
+	for _, old := range []*ringline.Call{mine, theirs} {
+		_, err = old.Get(ctx)
+		must(t, err)
+	}
+	must(t, call.Cancel(ctx))
+	_, err = call.Ring(ctx)
+	must(t, err)
+	_, err = bob.Call("default", "x").Join(ctx)
+	must(t, err)
+
+	must(t, mine.Leave(ctx, ringline.Reject()))
+	must(t, theirs.Leave(ctx, ringline.Reject()))
+	_, err = call.Get(ctx)
+	must(t, err)
+	if call.State() != ringline.CallActive || len(call.Message().GetParticipants()) != 2 {
+		t.Errorf("the second ring was answered, and both should be in: %v", call.Message())
+	}
+}
+
+func TestWithoutAWatchTheTimeLeftIsKnownOnlyAfterANewRingOfOnesOwn(t *testing.T) {
+	t.Parallel()
+	server, ctx := startServer(t), background(t)
+	alice := server.as("alice", "desk").Call("default", "x")
+	_, err := alice.GetOrCreate(ctx, ringline.Ring(), ringline.Members("alice", "bob"))
+	must(t, err)
+	if left, ok := alice.TimeLeft(); !ok || left < 20*time.Second || left > 30*time.Second {
+		t.Errorf("who rang: %v, %v", left, ok)
+	}
+	bob := server.as("bob", "phone").Call("default", "x")
+	_, err = bob.Get(ctx)
+	must(t, err)
+	if left, ok := bob.TimeLeft(); ok {
+		t.Errorf("who is rung: %v", left)
+	}
+	again := server.as("alice", "phone").Call("default", "x")
+	_, err = again.Ring(ctx) // nobody new: bob has rung for a while
+	must(t, err)
+	if left, ok := again.TimeLeft(); again.CallingState() != ringline.Ringing || ok {
+		t.Errorf("who repeats a ring: %v, %v", again, left)
+	}
+}
+
 func TestErrorsAreTyped(t *testing.T) {
 	t.Parallel()
 	server, ctx := startServer(t), background(t)
@@ -220,6 +270,41 @@ func TestARequestWhoseAnswerWasLostIsRepeatedAndHappensOnce(t *testing.T) {
 	must(t, err)
 	if lost.Load() < 2 || !answer.GetCreated() || call.Revision() != 1 || len(call.Message().GetRings()) != 1 {
 		t.Errorf("after %d answers: %v", lost.Load(), answer)
+	}
+}
+
+func TestARequestOnADeadConnectionIsAskedAgainOnANewOneAndHappensOnce(t *testing.T) {
+	t.Parallel()
+	server, ctx := startServer(t), background(t)
+	proxy := startProxy(t, server.address)
+	call := clientAt(t, proxy.address(), "alice", "desk").Call("default", "x")
+	_, err := call.GetOrCreate(ctx, ringline.Members("alice", "bob"))
+	must(t, err)
+	proxy.set(func() {
+		proxy.silent = true
+		proxy.answered = func(int) { proxy.set(func() { proxy.silent = false }) } // for new connections
+	})
+	_, err = call.Get(ctx, ringline.Ring())
+	must(t, err)
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	if call.CallingState() != ringline.Ringing || len(call.Message().GetRings()) != 1 || proxy.accepted != 2 {
+		t.Errorf("after %d connections: %v", proxy.accepted, call.Message())
+	}
+}
+
+func TestARequestOnADeadConnectionEndsWithItsTime(t *testing.T) {
+	t.Parallel()
+	server, ctx := startServer(t), background(t)
+	proxy := startProxy(t, server.address)
+	call := clientAt(t, proxy.address(), "alice", "desk").Call("default", "x")
+	_, err := call.GetOrCreate(ctx)
+	must(t, err)
+	proxy.set(func() { proxy.silent = true })
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, err = call.Get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log"
 	"os"
@@ -46,7 +47,7 @@ func run(ctx context.Context, user string, others []string) error {
 
 // ring rings the others, and hangs up a few seconds after one of them answered.
 func ring(ctx context.Context, client *ringline.Client, user string, others []string) error {
-	call := client.Call("default", "example-of-"+user)
+	call := client.Call("default", rand.Text())
 	members := append(slices.Clone(others), user)
 	if _, err := call.GetOrCreate(ctx, ringline.Ring(), ringline.Members(members...)); err != nil {
 		return err

@@ -1,10 +1,11 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import { timestampFromDate, timestampMs } from '@bufbuild/protobuf/wkt';
+import { timestampFromDate, timestampMs, type Timestamp } from '@bufbuild/protobuf/wkt';
 import { isReason, type Connection } from './connection.js';
 import {
   CallDirection,
   CallingState,
   JoinMode,
+  SkipReason,
   type Call as CallMessage,
   type CallEvent,
   type RingTarget,
@@ -209,16 +210,14 @@ export class Call {
     if (callingState === CallingState.JOINED) {
       return this.#leave(reason);
     }
-    if (callingState === CallingState.RINGING && direction === CallDirection.INCOMING) {
-      return this.reject({ reason });
-    }
-    if (waitingRings.length === 0) {
+    const rejects = callingState === CallingState.RINGING && direction === CallDirection.INCOMING;
+    if (!rejects && waitingRings.length === 0) {
       return this.#leave(reason);
     }
     try {
-      return await this.cancel({ reason });
+      return await (rejects ? this.reject({ reason }) : this.cancel({ reason }));
     } catch (error) {
-      // Somebody answered meanwhile, which brought this user in: now it is hanging up that is meant.
+      // It was answered meanwhile, which brought this user in: now it is hanging up that is meant.
       if (isReason(error, 'ALREADY_ACCEPTED')) {
         return this.#leave(reason);
       }
@@ -303,14 +302,19 @@ export class Call {
     const { call, viewer, targets = [] } = answer;
     if (call) {
       const { updatedAt } = call;
-      // Who began to ring with the call's last change did so just now.
-      if (updatedAt && targets.some(({ rungAt }) => rungAt && timestampMs(rungAt) === timestampMs(updatedAt))) {
+      if (updatedAt && targets.some((target) => beganAt(target, updatedAt))) {
+        // With the call's last change, so that was just now.
         this.#connection.clock.guess(updatedAt);
       }
       this.state.take(call, viewer);
     }
     return answer;
   }
+}
+
+/** Whether it began to ring at that time with this request. Who was skipped may have rung for long. */
+function beganAt({ rungAt, skipReason }: RingTarget, time: Timestamp): boolean {
+  return skipReason === SkipReason.UNSPECIFIED && rungAt !== undefined && timestampMs(rungAt) === timestampMs(time);
 }
 
 function alertInput({ ring = false, notify = false, video = false }: AlertOptions) {

@@ -24,7 +24,7 @@ export interface ClientOptions {
   metadata?: Readonly<Record<string, string>> | undefined;
   /** What carries the RPCs: gRPC in Node unless given. In a browser give one of `@connectrpc/connect-web`. */
   transport?: RinglineTransport | undefined;
-  /** How long a request may take in all, with what is repeated. 20 s unless given. */
+  /** How long a request may take in all, with what is repeated. 10 s unless given. */
   timeoutMs?: number | undefined;
   /** How often an idle stream gives a sign of life: 5 s to 60 s, 15 s unless given. */
   heartbeatIntervalMs?: number | undefined;
@@ -71,7 +71,7 @@ export class RinglineClient {
 
   constructor(options: ClientOptions) {
     const { baseUrl = '', user, device, token, metadata = {}, transport, runtime = systemRuntime } = options;
-    const { timeoutMs = 20_000, heartbeatIntervalMs = 15_000 } = options;
+    const { timeoutMs = 10_000, heartbeatIntervalMs = 15_000 } = options;
     if (transport === undefined && baseUrl === '') {
       throw new TypeError('Say where the server is: give a baseUrl, or a transport.');
     }

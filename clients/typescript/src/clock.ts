@@ -2,42 +2,39 @@ import { timestampMs, type Timestamp } from '@bufbuild/protobuf/wkt';
 import type { Runtime } from './runtime.js';
 
 /**
- * What is known of the server's clock. Every message of a watch tells it. An answer to a request does not, but bounds
- * it: it is not earlier than the call's last change.
+ * What the server's clock says now, from what it said last and the time since. Every message of a watch tells it, an
+ * answer to a request does not. The device's time of day is never asked.
  */
 export class ServerClock {
   readonly #runtime: Runtime;
   #ahead: number | undefined;
-  #told = false;
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
   }
 
-  /** The server's time now, in milliseconds since 1970; the device's where nothing is known. */
-  now(): number {
-    return this.#ahead === undefined ? this.#runtime.wallClock() : this.#runtime.now() + this.#ahead;
-  }
-
   /** Takes what the server said its clock is. */
-  tell(time: Timestamp): void {
-    this.#ahead = timestampMs(time) - this.#runtime.now();
-    this.#told = true;
+  tell(now: Timestamp): void {
+    this.#ahead = timestampMs(now) - this.#runtime.now();
   }
 
-  /** Takes a time that is close to the server's, until the server says better. */
-  guess(time: Timestamp): void {
-    if (!this.#told) {
-      this.#ahead = timestampMs(time) - this.#runtime.now();
+  /** Takes what the server's clock probably says now, if nothing better is known. */
+  guess(now: Timestamp): void {
+    if (this.#ahead === undefined) {
+      this.tell(now);
     }
   }
 
-  /** Takes that the server's clock is not before `earliest`, and, where it is known, before `latest`. */
-  bound(earliest: Timestamp, latest: Timestamp | undefined): void {
-    const low = timestampMs(earliest);
-    const late = !this.#told && latest !== undefined && this.now() >= timestampMs(latest);
-    if (this.now() < low || late) {
-      this.#ahead = low - this.#runtime.now();
+  /** Takes that the server spoke of this time as past. Alone it does not tell how long ago that was. */
+  isPast(then: Timestamp): void {
+    const left = this.until(then);
+    if (left !== undefined && left > 0) {
+      this.tell(then);
     }
+  }
+
+  /** How many milliseconds it is until then; less than 0 if it was before. Undefined while the clock is not known. */
+  until(then: Timestamp): number | undefined {
+    return this.#ahead === undefined ? undefined : timestampMs(then) - (this.#runtime.now() + this.#ahead);
   }
 }

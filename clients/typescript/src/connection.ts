@@ -14,11 +14,13 @@ import { closedError, errorOf, RinglineError } from './errors.js';
 import { sleep, type Runtime } from './runtime.js';
 import type { RinglineTransport } from './transport/transport.js';
 
+type Token = string | (() => string | Promise<string>);
+
 /** Who one is, as the client sends it with every RPC. */
 export interface Identity {
   readonly user: string | undefined;
   readonly device: string | undefined;
-  readonly token: string | (() => string | Promise<string>) | undefined;
+  readonly token: Token | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -32,7 +34,8 @@ export class Connection {
   readonly runtime: Runtime;
   readonly clock: ServerClock;
   readonly #transport: RinglineTransport;
-  readonly #identity: Identity;
+  readonly #who: Headers;
+  readonly #token: Token | undefined;
   readonly #timeoutMs: number;
   readonly #closing = new AbortController();
   #aliveAt = Number.NEGATIVE_INFINITY;
@@ -41,7 +44,10 @@ export class Connection {
     this.runtime = runtime;
     this.clock = new ServerClock(runtime);
     this.#transport = transport;
-    this.#identity = identity;
+    this.#who = new Headers(identity.metadata);
+    setText(this.#who, 'x-user-id', identity.user);
+    setText(this.#who, 'x-device-id', identity.device);
+    this.#token = identity.token;
     this.#timeoutMs = timeoutMs;
   }
 
@@ -52,7 +58,7 @@ export class Connection {
 
   /** Whether a token that has expired can be replaced. */
   get renewsTokens(): boolean {
-    return typeof this.#identity.token === 'function';
+    return typeof this.#token === 'function';
   }
 
   /**
@@ -69,10 +75,10 @@ export class Connection {
     const deadline = this.runtime.now() + this.#timeoutMs;
     for (let failures = 1; ; failures++) {
       this.#assertOpen();
-      const begun = this.runtime.now();
-      const timeoutMs = Math.max(1, Math.min(ATTEMPT_MS, Math.ceil(deadline - begun)));
-      const headers = await this.#headers();
+      let timeoutMs = ATTEMPT_MS;
       try {
+        const headers = await this.#headers();
+        timeoutMs = Math.max(1, Math.min(ATTEMPT_MS, Math.ceil(deadline - this.runtime.now())));
         const answer = await this.#transport.unary<I, O>(method, this.closing, timeoutMs, headers, request);
         this.#aliveAt = this.runtime.now();
         return answer.message;
@@ -136,15 +142,22 @@ export class Connection {
     }
   }
 
+  /** Who one is, with the present token. */
   async #headers(): Promise<Headers> {
-    const { user, device, token, metadata } = this.#identity;
-    const headers = new Headers(metadata);
-    if (token !== undefined) {
-      headers.set('authorization', `Bearer ${typeof token === 'string' ? token : await token()}`);
+    const headers = new Headers(this.#who);
+    if (this.#token !== undefined) {
+      headers.set('authorization', `Bearer ${await presentOf(this.#token)}`);
     }
-    setText(headers, 'x-user-id', user);
-    setText(headers, 'x-device-id', device);
     return headers;
+  }
+}
+
+async function presentOf(token: Token): Promise<string> {
+  try {
+    return typeof token === 'string' ? token : await token();
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new RinglineError(`There is no token: ${why}`, { code: 'UNAVAILABLE', cause });
   }
 }
 

@@ -2,8 +2,6 @@
 export interface Runtime {
   /** Milliseconds since some moment. Never goes back. */
   now(): number;
-  /** The device's clock, in milliseconds since 1970. It may be wrong, and is used only until the server's is known. */
-  wallClock(): number;
   /** Calls back once, after so many milliseconds. Returns what ends it early. */
   after(milliseconds: number, callback: () => void): () => void;
   /** A number from 0 to below 1. */
@@ -15,7 +13,6 @@ export interface Runtime {
 /** The real time, and real chance. */
 export const systemRuntime: Runtime = {
   now: () => performance.now(),
-  wallClock: () => Date.now(),
   after: (milliseconds, callback) => {
     const timer = setTimeout(callback, milliseconds);
     return () => {

@@ -82,10 +82,14 @@ export class CallView {
     return this.#viewer?.ringerId ?? '';
   }
 
-  /** Whole seconds until it stops ringing by itself, by the server's clock. Undefined when nothing rings. */
+  /**
+   * Whole seconds until it stops ringing by itself, by the server's clock. Undefined when nothing rings, and while that
+   * clock is not known: following any calls tells it.
+   */
   get secondsLeft(): number | undefined {
     const expires = this.#viewer?.ringExpiresAt;
-    return expires && Math.max(0, Math.round((timestampMs(expires) - this.#clock.now()) / 1000));
+    const left = expires && this.#clock.until(expires);
+    return left === undefined ? undefined : Math.max(0, Math.round(left / 1000));
   }
 
   /** What this user may do with the call. */
@@ -155,7 +159,7 @@ export class CallView {
     this.#viewer = viewer;
     this.#stopReason = stopReason;
     if (call.updatedAt) {
-      this.#clock.bound(call.updatedAt, viewer?.ringExpiresAt);
+      this.#clock.isPast(call.updatedAt);
     }
     return true;
   }

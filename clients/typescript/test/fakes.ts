@@ -18,17 +18,12 @@ import {
 export class TestRuntime implements Runtime {
   /** How long each wait was asked to be. */
   readonly waits: number[] = [];
-  wall = 0;
   #now = 1_000;
   #requests = 0;
   #timers: { at: number; callback: () => void }[] = [];
 
   now(): number {
     return this.#now;
-  }
-
-  wallClock(): number {
-    return this.wall;
   }
 
   after(milliseconds: number, callback: () => void): () => void {

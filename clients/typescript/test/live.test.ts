@@ -51,7 +51,8 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
 
 for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
   test(`calls$ goes on, and requests are repeated, over a restart of the server after ${signal}`, async () => {
-    const [alice, bob] = [connect('alice'), connect('bob')];
+    const patient = { timeoutMs: 30_000 };
+    const [alice, bob] = [connect('alice', patient), connect('bob', patient)];
     const [first, second] = [randomUUID(), randomUUID()];
     const members = [{ user_id: 'alice' }, { user_id: 'bob' }];
     let seen: Call[] | undefined;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
-import { RinglineClient, RinglineError, RingState } from 'ringline';
+import { CallingState, RinglineClient, RinglineError, RingState, SkipReason } from 'ringline';
 import { Phone, refusal, ringing, RINGS } from './fakes.js';
 
 test('X3: a request is repeated under the same request_id while the server is unavailable', async () => {
@@ -150,24 +150,99 @@ test('K1: cancel takes back each ring of the user that nobody has answered', asy
   assert.deepEqual(rings, ['mine', 'mine too']);
 });
 
-test('R3: an answer corrects a clock that is wrong', async () => {
-  const call = ringing('a', 1);
+test('E2: leave with reject hangs up what was answered meanwhile', async () => {
+  for (const direction of [1, 2]) {
+    const asked: string[] = [];
+    const answer = (verb: string) => (): never => {
+      asked.push(verb);
+      throw refusal(Code.FailedPrecondition, 'ALREADY_ACCEPTED');
+    };
+    const call = { ...ringing('a', 1), rings: [{ id: 'ring-1', ringerId: 'bob', state: RingState.RINGING }] };
+    const phone = new Phone({
+      getCall: () => ({ call, viewer: { ...RINGS, direction } }),
+      rejectCall: answer('reject'),
+      cancelCall: answer('cancel'),
+      leaveCall: ({ reason }) => {
+        asked.push(`leave: ${reason}`);
+        return {};
+      },
+    });
+    await phone.client.call('default', 'a').leave({ reject: true, reason: 'bye' });
+    assert.deepEqual(asked, [direction === 1 ? 'reject' : 'cancel', 'leave: bye']);
+  }
+});
+
+test('X3: a request on a dead connection is asked again on another, under the same request_id', async () => {
+  const ids: string[] = [];
+  const times: (number | undefined)[] = [];
   const phone = new Phone({
-    getCall: () => ({ call, viewer: RINGS }),
-    ringCall: () => ({ call, viewer: RINGS, targets: [{ userId: 'alice', rungAt: timestampFromMs(1_000_000) }] }),
+    getCall: async ({ requestId }, { timeoutMs }) => {
+      ids.push(requestId);
+      times.push(timeoutMs());
+      if (ids.length === 1) {
+        await new Promise<void>((resolve) => phone.runtime.after(5_000, resolve));
+        throw new ConnectError('the operation timed out', Code.DeadlineExceeded);
+      }
+      return { call: ringing('a', 2), viewer: RINGS };
+    },
+  });
+  const answer = phone.client.call('default', 'a').get({ ring: true });
+  await phone.runtime.pass(6_000);
+  assert.equal((await answer).call?.revision, 2);
+  assert.deepEqual(ids, ['request-1', 'request-1']);
+  assert.ok(times.every((time) => time !== undefined && time > 4_000 && time <= 5_000));
+  assert.equal(phone.reconnects, 1);
+});
+
+test('a token that cannot be had is asked for again, and is an error once the time is up', async () => {
+  let asked = 0;
+  const token = (): Promise<string> => {
+    asked += 1;
+    return asked === 1 ? Promise.reject(new Error('the issuer is away')) : Promise.resolve('secret');
+  };
+  const phone = new Phone({ getCall: () => ({ call: ringing('a', 2) }) }, { token });
+  const answer = phone.client.call('default', 'a').get();
+  await phone.runtime.pass(1_000);
+  assert.equal((await answer).call?.revision, 2);
+  assert.deepEqual([asked, phone.runtime.waits], [2, [50]]);
+
+  const lost = new Phone(
+    {},
+    {
+      token: () => {
+        throw new TypeError('the issuer is gone');
+      },
+    },
+  );
+  const failure = assert.rejects(lost.client.call('default', 'a').get(), (error) => {
+    assert.ok(error instanceof RinglineError);
+    assert.deepEqual([error.code, error.message], ['UNAVAILABLE', 'There is no token: the issuer is gone']);
+    return true;
+  });
+  await lost.runtime.pass(10_000);
+  await failure;
+});
+
+test('R3: without a watch the seconds left are known only after a new ring of one’s own', async () => {
+  const call = ringing('a', 1);
+  const later = { ...ringing('b', 2, 'other'), updatedAt: timestampFromMs(1_010_000) };
+  const rungAt = timestampFromMs(1_000_000);
+  const skips = [SkipReason.RINGING, SkipReason.UNSPECIFIED];
+  const phone = new Phone({
+    getCall: ({ id }) => ({ call: id === 'a' ? call : later, viewer: RINGS }),
+    ringCall: () => ({ call, viewer: RINGS, targets: [{ userId: 'alice', rungAt, skipReason: skips.shift() ?? 0 }] }),
   });
   const { state } = phone.client.call('default', 'a');
-  for (const wrong of [0, 9_999_999]) {
-    phone.runtime.wall = wrong;
-    await phone.client.call('default', 'a').get();
-    assert.equal(state.secondsLeft, 30);
-  }
-  const other = new Phone({
-    ringCall: () => ({ call, viewer: RINGS, targets: [{ rungAt: timestampFromMs(1_000_000) }] }),
-  });
-  other.runtime.wall = 1_020_000;
-  await other.client.call('default', 'a').ring();
-  assert.equal(other.client.call('default', 'a').state.secondsLeft, 30);
+  await phone.client.call('default', 'a').get();
+  assert.deepEqual([state.callingState, state.secondsLeft], [CallingState.RINGING, undefined]);
+  await phone.client.call('default', 'a').ring(); // alice rings already, nobody knows for how long
+  assert.equal(state.secondsLeft, undefined);
+  await phone.client.call('default', 'a').ring();
+  assert.equal(state.secondsLeft, 30);
+  await phone.runtime.pass(4_000);
+  assert.equal(state.secondsLeft, 26);
+  await phone.client.call('default', 'b').get(); // changed 10 s after the ring began, so that is past
+  assert.equal(state.secondsLeft, 20);
 });
 
 test('a client must know where the server is', () => {

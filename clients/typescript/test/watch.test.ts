@@ -218,9 +218,28 @@ test('what a newer server says is tolerated: values, kinds and messages that are
   assert.equal(phone.stream.request.resumeToken, 'two');
 });
 
-test('R3: seconds are counted by the server, whatever the clock of the device says', async () => {
+test('a watch outlives a token that cannot be had, with growing pauses', async () => {
+  let asked = 0;
+  const token = (): string => {
+    asked += 1;
+    if (asked < 4) {
+      throw new Error('the issuer is away');
+    }
+    return 'secret';
+  };
+  const phone = new Phone({}, { token });
+  const seen = await follow(phone);
+  await phone.runtime.pass(1_000);
+  assert.equal(phone.stream.headers.get('authorization'), 'Bearer secret');
+  assert.deepEqual([phone.streams.length, seen.error], [1, undefined]);
+  assert.deepEqual(
+    phone.runtime.waits.filter((wait) => wait !== 37_500),
+    [125, 250, 500],
+  );
+});
+
+test('R3: seconds are counted by the server', async () => {
   const phone = new Phone();
-  phone.runtime.wall = 9_999_999;
   await follow(phone);
   await phone.stream.send(
     { ...change(ADDED, ringing('a', 1)), serverTime: timestampFromMs(1_010_000) },
