@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 use crate::client::Shared;
 use crate::connection::{Identified, Stub};
 use crate::options::{Answer, Get, GetOrCreate, Join, Leave, RingMembers, Update, UpdateMembers};
-use crate::v1::{self, CallDirection, CallState, CallingState, ErrorReason, RingState, RingTargetState};
+use crate::v1::{self, CallDirection, CallState, CallingState, ErrorReason, RingState, RingTargetState, SkipReason};
 use crate::{Error, Open};
 
 /// A call as it was last told, and what can be done with it. Clones are the same call.
@@ -324,8 +324,9 @@ impl Call {
         let (call, viewer) = answer.told();
         let call = call.cloned().unwrap_or_default();
         if let Some(changed) = time(call.updated_at.as_ref()) {
-            // What began to ring with the call's last change did so just now.
-            if answer.targets().iter().any(|one| one.rung_at.is_some() && one.rung_at == call.updated_at) {
+            // Who began to ring with the call's last change did so just now; who rang before was skipped.
+            let anew = i32::from(SkipReason::Unspecified);
+            if answer.targets().iter().any(|one| one.skip_reason == anew && one.rung_at == call.updated_at) {
                 self.shared.clock.guess(changed);
             }
             self.shared.clock.is_past(changed);

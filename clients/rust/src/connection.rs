@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout_at, Instant},
+};
 use tonic::{
     metadata::{AsciiMetadataValue, BinaryMetadataValue, MetadataKey, MetadataMap},
     transport::{Channel, Endpoint},
@@ -21,6 +24,12 @@ use crate::Error;
 
 /// Bounds what is received: a call is at most 1 MiB, a page of calls 2 MiB and a little more.
 const MAX_MESSAGE: usize = 8 << 20;
+
+/// How long one attempt of a request waits. An answer takes milliseconds: if nothing was heard for so long, the connection
+/// may be dead, and repeating is safe.
+const ATTEMPT: Duration = Duration::from_secs(5);
+
+const UNANSWERED: &str = "There was no answer in time. What was asked for may have happened: look, or repeat it.";
 
 pub(crate) type Stub = CallServiceClient<Channel>;
 pub(crate) type TokenError = Box<dyn std::error::Error + Send + Sync>;
@@ -103,8 +112,8 @@ impl Connection {
         token.map(Some).map_err(|why| Error::new(Code::Unavailable, format!("There is no token: {why}")))
     }
 
-    /// Sends a request and returns the answer. While the server is unavailable it is repeated under its request_id, as
-    /// long as the time allows.
+    /// Sends a request and returns the answer. While the server is unavailable or silent it is repeated under its
+    /// request_id, as long as the time allows.
     pub(crate) async fn ask<Q, A, F>(&self, mut message: Q, rpc: impl Fn(Stub, Request<Q>) -> F) -> Result<A, Error>
     where
         Q: Clone + Identified,
@@ -119,22 +128,18 @@ impl Connection {
                     Err(failed) => failed,
                 };
                 let pause = RETRYING.delay(attempt, failed.retry_after);
-                if failed.code != Code::Unavailable || Instant::now() + pause >= deadline {
+                let heals = matches!(failed.code, Code::Unavailable | Code::DeadlineExceeded);
+                if !heals || Instant::now() + pause >= deadline {
                     return Err(failed);
                 }
-                tokio::time::sleep(pause).await;
+                sleep(pause).await;
             }
             unreachable!("there is always another attempt")
         };
         tokio::select! {
             biased;
             () = self.closed() => Err(Error::closed()),
-            asked = tokio::time::timeout_at(deadline, asking) => asked.unwrap_or_else(|_| {
-                Err(Error::new(
-                    Code::DeadlineExceeded,
-                    "There was no answer in time. What was asked for may have happened: look, or repeat it.",
-                ))
-            }),
+            asked = asking => asked,
         }
     }
 
@@ -147,9 +152,21 @@ impl Connection {
     where
         F: Future<Output = Result<Response<A>, Status>>,
     {
-        let (mut request, _) = self.outgoing(message).await?;
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
-        Ok(rpc(self.stub()?.0, request).await?.into_inner())
+        let silent = |_| Status::deadline_exceeded(UNANSWERED);
+        // The token's issuer may be silent too, which says nothing of the connection.
+        let (mut request, _) = timeout_at(deadline, self.outgoing(message)).await.map_err(silent)??;
+        let (stub, channel) = self.stub()?;
+        let until = deadline.min(Instant::now() + ATTEMPT);
+        request.set_timeout(until.saturating_duration_since(Instant::now()));
+        let answered = timeout_at(until, rpc(stub, request)).await.map_err(silent).and_then(|answered| answered);
+        answered.map(Response::into_inner).map_err(|status| {
+            let mut failed = Error::from(status);
+            if failed.code == Code::DeadlineExceeded && failed.reason.is_none() {
+                failed.message = UNANSWERED.into();
+                self.renew(channel);
+            }
+            failed
+        })
     }
 }
 

@@ -136,7 +136,7 @@ async fn what_the_server_refuses_is_told_at_once_with_all_details() {
 #[tokio::test]
 async fn who_gets_no_answer_is_told_so_in_time() {
     let mut fake = Fake::start().await;
-    let builder = Client::builder(fake.address.clone()).user("bob").timeout(Duration::from_millis(200));
+    let builder = Client::builder(fake.address.clone()).user("bob").timeout(Duration::from_secs(2));
     let call = builder.build().unwrap().call("default", "standup");
     let asking = tokio::spawn(async move { call.get(Get::default()).await });
     let asked = fake.asked("get_call").await;
@@ -144,6 +144,34 @@ async fn who_gets_no_answer_is_told_so_in_time() {
     let failed = asking.await.unwrap().unwrap_err();
     assert_eq!(failed.code, Code::DeadlineExceeded);
     drop(asked);
+}
+
+#[tokio::test]
+async fn a_request_on_a_dead_connection_is_asked_again_on_another() {
+    let mut fake = Fake::start().await;
+    let call = fake.client().call("default", "standup");
+    let asking = tokio::spawn(async move { call.get(Get { ring: true, ..Get::default() }).await });
+    let silent = fake.asked("get_call").await;
+    let again = fake.asked("get_call").await;
+    assert_eq!(again.request_id, silent.request_id);
+    assert_ne!(again.peer, silent.peer);
+    again.answer.send(Ok(outgoing(1, "r1"))).unwrap();
+    asking.await.unwrap().unwrap();
+    fake.assert_quiet();
+}
+
+#[tokio::test]
+async fn a_request_on_a_slow_server_is_asked_again_on_the_same_connection() {
+    let mut fake = Fake::start().await;
+    let call = fake.client().call("default", "standup");
+    let asking = tokio::spawn(async move { call.get(Get::default()).await });
+    let slow = fake.asked("get_call").await;
+    let late = refused(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", None);
+    slow.answer.send(Err(late)).unwrap();
+    let again = fake.asked("get_call").await;
+    assert_eq!(again.peer, slow.peer);
+    again.answer.send(Ok(incoming(1, "r1"))).unwrap();
+    asking.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -173,6 +201,28 @@ async fn an_answer_names_the_ring_that_is_shown() {
     asked.answer.send(Ok(told(7, CallingState::Left, "r6"))).unwrap();
     rejecting.await.unwrap().unwrap();
     assert!(call.calling_state() == CallingState::Left);
+}
+
+#[tokio::test]
+async fn an_answer_where_no_ring_is_shown_asks_first_and_names_the_ring_found() {
+    for (rpc, stands) in
+        [("join_call", incoming(1, "r1")), ("reject_call", incoming(1, "r1")), ("cancel_call", outgoing(1, "r1"))]
+    {
+        let mut fake = Fake::start().await;
+        let call = fake.client().call("default", "standup");
+        let answering = tokio::spawn(async move {
+            match rpc {
+                "join_call" => call.join(Join::default()).await.map(drop),
+                "reject_call" => call.reject(Answer::default()).await,
+                _ => call.cancel(Answer::default()).await,
+            }
+        });
+        fake.asked("get_call").await.answer.send(Ok(stands)).unwrap();
+        let asked = fake.asked(rpc).await;
+        assert_eq!(asked.ring_id, "r1");
+        asked.answer.send(Ok(told(2, CallingState::Left, "r1"))).unwrap();
+        answering.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -256,7 +306,7 @@ async fn a_watch_goes_on_where_it_was_after_a_planned_stop() {
 #[tokio::test]
 async fn silence_is_noticed_and_another_stream_resumes() {
     let mut fake = Fake::start().await;
-    let interval = Duration::from_millis(200);
+    let interval = Duration::from_secs(1);
     let options = WatchOptions { heartbeat_interval: Some(interval), ..WatchOptions::default() };
     let begun = Instant::now();
     let (_client, mut lists, watched) = following(&mut fake, options).await;

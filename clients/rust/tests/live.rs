@@ -171,6 +171,19 @@ async fn all_verbs_and_their_options() {
 }
 
 #[tokio::test]
+async fn who_does_not_watch_knows_the_seconds_only_of_a_ring_just_begun() {
+    let server = Server::start();
+    assert!(ring(&server.client("alice", "desk"), "x", &["alice", "bob"]).await.time_left().is_some());
+    let friend = server.client("bob", "phone").call("default", "x");
+    friend.get(Get::default()).await.unwrap();
+    assert!(friend.calling_state() == CallingState::Ringing && friend.time_left().is_none());
+    // Whoever rings already is not rung anew.
+    let again = server.client("alice", "tablet").call("default", "x");
+    again.get(Get { ring: true, ..Get::default() }).await.unwrap();
+    assert!(again.calling_state() == CallingState::Ringing && again.time_left().is_none());
+}
+
+#[tokio::test]
 async fn a_notification_is_told_without_ringing() {
     let server = Server::start();
     let bob = server.client("bob", "phone");

@@ -1,6 +1,6 @@
 //! A server in this process that answers as a test tells it to, over a real socket.
 
-use std::{pin::Pin, time::Duration};
+use std::{net::SocketAddr, pin::Pin, time::Duration};
 
 use ringline::{v1, Client};
 use tokio::{
@@ -35,6 +35,8 @@ pub struct Asked {
     pub ring_id: String,
     pub reason: String,
     pub metadata: MetadataMap,
+    /// The client's end of the connection.
+    pub peer: SocketAddr,
     pub answer: oneshot::Sender<Result<Told, Status>>,
 }
 
@@ -104,10 +106,16 @@ struct Service {
 }
 
 impl Service {
-    async fn ask(&self, rpc: &'static str, metadata: MetadataMap, texts: [String; 3]) -> Result<Told, Status> {
+    async fn ask(
+        &self,
+        rpc: &'static str,
+        metadata: MetadataMap,
+        peer: SocketAddr,
+        texts: [String; 3],
+    ) -> Result<Told, Status> {
         let (answer, answered) = oneshot::channel();
         let [request_id, ring_id, reason] = texts;
-        self.ask.send(Asked { rpc, request_id, ring_id, reason, metadata, answer }).expect("the test goes on");
+        self.ask.send(Asked { rpc, request_id, ring_id, reason, metadata, peer, answer }).expect("the test goes on");
         answered.await.unwrap_or_else(|_| Err(Status::internal("the test did not answer")))
     }
 }
@@ -119,12 +127,13 @@ macro_rules! service {
         impl CallService for Service {
             $(async fn $rpc(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
                 let metadata = request.metadata().clone();
+                let peer = request.remote_addr().expect("it came over TCP");
                 let request = request.into_inner();
                 let given: &[(&str, &str)] =
                     &[("request_id", &request.request_id), $((stringify!($text), &request.$text)),*];
                 let text = |name| given.iter().find(|one| one.0 == name).map_or_else(String::new, |one| one.1.into());
                 let texts = ["request_id", "ring_id", "reason"].map(text);
-                let (call, viewer) = self.ask(stringify!($rpc), metadata, texts).await?;
+                let (call, viewer) = self.ask(stringify!($rpc), metadata, peer, texts).await?;
                 let answer = v1::$response { call: Some(call), viewer: Some(viewer), ..Default::default() };
                 Ok(Response::new(answer))
             })*

@@ -19,6 +19,7 @@ import dev.ringline.v1.RingCallResponse;
 import dev.ringline.v1.RingState;
 import dev.ringline.v1.RingTarget;
 import dev.ringline.v1.RingTargetState;
+import dev.ringline.v1.SkipReason;
 import dev.ringline.v1.UpdateCallMembersResponse;
 import dev.ringline.v1.ViewerState;
 import java.time.Duration;
@@ -498,8 +499,10 @@ public final class Call {
   private void take(dev.ringline.v1.Call call, ViewerState viewer, List<RingTarget> targets) {
     if (call.hasUpdatedAt()) {
       Timestamp changed = call.getUpdatedAt();
-      // Who began to ring with the call's last change did so just now.
-      if (targets.stream().anyMatch(target -> target.getRungAt().equals(changed))) {
+      // Who began to ring with the call's last change did so just now; who rang before was skipped.
+      if (targets.stream()
+          .filter(target -> target.getSkipReason() == SkipReason.SKIP_REASON_UNSPECIFIED)
+          .anyMatch(target -> target.getRungAt().equals(changed))) {
         client.clock().guess(ServerClock.instant(changed));
       }
       client.clock().isPast(ServerClock.instant(changed));

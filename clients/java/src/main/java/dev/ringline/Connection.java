@@ -3,7 +3,6 @@ package dev.ringline;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
-import io.grpc.ClientCall;
 import io.grpc.ClientInterceptors;
 import io.grpc.ConnectivityState;
 import io.grpc.Grpc;
@@ -27,11 +26,17 @@ import java.util.function.Supplier;
  * The connection of a client: it says who one is with every RPC, and repeats requests until they
  * are answered.
  */
-final class Connection extends Channel {
+final class Connection {
   static final String VERSION = "0.1.0";
 
   /** Bounds what is received: a call is at most 1 MiB, a page of calls 2 MiB and a little more. */
   private static final int MAX_MESSAGE = 8 << 20;
+
+  /**
+   * How long one attempt of a request waits. An answer takes milliseconds: if nothing was heard for
+   * so long, the connection may be dead, and repeating is safe.
+   */
+  private static final long ATTEMPT = TimeUnit.SECONDS.toNanos(5);
 
   private static final String CLOSED = "The client is closed.";
 
@@ -143,19 +148,15 @@ final class Connection extends Channel {
   }
 
   /**
-   * Sends a request and waits for the answer. While the server is unavailable it is repeated, as
-   * the time allows.
+   * Sends a request and waits for the answer. While the server is unavailable or silent it is
+   * repeated, as the time allows.
    */
   <Q, A> A ask(MethodDescriptor<Q, A> method, Q request) {
     long deadline = ambient.nanos().getAsLong() + timeout.toNanos();
     for (int attempt = 0; ; attempt++) {
       RinglineException failed;
       try {
-        long left = Math.max(1, deadline - ambient.nanos().getAsLong());
-        CallOptions options = CallOptions.DEFAULT.withDeadlineAfter(left, TimeUnit.NANOSECONDS);
-        return ClientCalls.blockingUnaryCall(line().identified(), method, options, request);
-      } catch (StatusRuntimeException e) {
-        failed = RinglineException.from(e);
+        return once(method, request, deadline);
       } catch (RinglineException e) {
         failed = e;
       }
@@ -164,10 +165,29 @@ final class Connection extends Channel {
       }
       Duration pause = Backoff.RETRYING.delay(attempt, failed.retryAfter(), ambient.random());
       boolean inTime = pause.toNanos() < deadline - ambient.nanos().getAsLong();
-      if (failed.code() != Status.Code.UNAVAILABLE || !inTime) {
+      boolean heals =
+          failed.code() == Status.Code.UNAVAILABLE
+              || failed.code() == Status.Code.DEADLINE_EXCEEDED;
+      if (!heals || !inTime) {
         throw failed;
       }
       rest(pause);
+    }
+  }
+
+  private <Q, A> A once(MethodDescriptor<Q, A> method, Q request, long deadline) {
+    Line line = line();
+    long left = Math.min(ATTEMPT, deadline - ambient.nanos().getAsLong());
+    CallOptions options =
+        CallOptions.DEFAULT.withDeadlineAfter(Math.max(1, left), TimeUnit.NANOSECONDS);
+    try {
+      return ClientCalls.blockingUnaryCall(line.identified(), method, options, request);
+    } catch (StatusRuntimeException e) {
+      RinglineException failed = RinglineException.of(e.getStatus(), e.getTrailers());
+      if (failed.code() == Status.Code.DEADLINE_EXCEEDED && failed.reasonName().isEmpty()) {
+        renew(line.channel()); // nothing was heard
+      }
+      throw failed;
     }
   }
 
@@ -198,15 +218,5 @@ final class Connection extends Channel {
       retired.forEach(ManagedChannel::shutdownNow);
     }
     watches.forEach(Following::wake);
-  }
-
-  @Override
-  public <Q, A> ClientCall<Q, A> newCall(MethodDescriptor<Q, A> method, CallOptions options) {
-    return line().identified().newCall(method, options);
-  }
-
-  @Override
-  public String authority() {
-    return channel().authority();
   }
 }

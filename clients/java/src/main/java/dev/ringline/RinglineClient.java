@@ -1,6 +1,12 @@
 package dev.ringline;
 
 import dev.ringline.v1.CallServiceGrpc;
+import dev.ringline.v1.ListCallEventsRequest;
+import dev.ringline.v1.ListCallEventsResponse;
+import dev.ringline.v1.ListCallsRequest;
+import dev.ringline.v1.ListCallsResponse;
+import dev.ringline.v1.ListEventsRequest;
+import dev.ringline.v1.ListEventsResponse;
 import io.grpc.ChannelCredentials;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.Metadata;
@@ -90,14 +96,33 @@ public final class RinglineClient implements AutoCloseable {
   }
 
   /**
-   * Returns the contract's own interface, for what has no verb here: ListCalls, ListCallEvents,
-   * ListEvents. Its RPCs say who one is. They are not repeated, and have the deadline that one
-   * gives them. {@link RinglineException#from} reads their errors.
+   * Lists calls, a page at a time.
    *
-   * @return the stub
+   * @param request which, and the page
+   * @return the page
    */
-  public CallServiceGrpc.CallServiceBlockingStub stub() {
-    return CallServiceGrpc.newBlockingStub(connection);
+  public ListCallsResponse listCalls(ListCallsRequest request) {
+    return connection.ask(CallServiceGrpc.getListCallsMethod(), request);
+  }
+
+  /**
+   * Lists what happened to a call, a page at a time, oldest first.
+   *
+   * @param request of which call, and the page
+   * @return the page
+   */
+  public ListCallEventsResponse listCallEvents(ListCallEventsRequest request) {
+    return connection.ask(CallServiceGrpc.getListCallEventsMethod(), request);
+  }
+
+  /**
+   * Lists every call's events in order, for a service.
+   *
+   * @param request after which
+   * @return the events
+   */
+  public ListEventsResponse listEvents(ListEventsRequest request) {
+    return connection.ask(CallServiceGrpc.getListEventsMethod(), request);
   }
 
   /** Ends everything that is under way: watches complete, requests fail with CANCELLED. */

@@ -9,7 +9,6 @@ import com.google.rpc.RetryInfo;
 import dev.ringline.v1.ErrorReason;
 import io.grpc.Metadata;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import io.grpc.protobuf.StatusProto;
 import java.time.Duration;
 import java.util.List;
@@ -75,16 +74,6 @@ public final class RinglineException extends RuntimeException {
     private Map<String, String> metadata = Map.of();
     private List<FieldViolation> fields = List.of();
     private Duration retryAfter = Duration.ZERO;
-  }
-
-  /**
-   * Returns what a call of {@link RinglineClient#stub()} failed with.
-   *
-   * @param error what the stub threw
-   * @return the same, with the details read
-   */
-  public static RinglineException from(StatusRuntimeException error) {
-    return of(error.getStatus(), error.getTrailers());
   }
 
   static RinglineException of(Status status, Metadata trailers) {

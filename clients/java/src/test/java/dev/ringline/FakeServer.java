@@ -12,6 +12,8 @@ import dev.ringline.v1.CancelCallResponse;
 import dev.ringline.v1.ChangeKind;
 import dev.ringline.v1.GetCallRequest;
 import dev.ringline.v1.GetCallResponse;
+import dev.ringline.v1.JoinCallRequest;
+import dev.ringline.v1.JoinCallResponse;
 import dev.ringline.v1.LeaveCallRequest;
 import dev.ringline.v1.LeaveCallResponse;
 import dev.ringline.v1.RejectCallRequest;
@@ -33,6 +35,7 @@ import io.grpc.protobuf.StatusProto;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
+import java.net.SocketAddress;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -49,6 +52,9 @@ final class FakeServer extends CallServiceGrpc.CallServiceImplBase implements Au
     void play(StreamObserver<WatchCallsResponse> out);
   }
 
+  /** What is no answer. */
+  static final Object SILENCE = new Object();
+
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
 
@@ -57,6 +63,7 @@ final class FakeServer extends CallServiceGrpc.CallServiceImplBase implements Au
   final List<WatchCallsRequest> watches = new CopyOnWriteArrayList<>();
   final List<Long> opened = new CopyOnWriteArrayList<>();
   final List<Message> requests = new CopyOnWriteArrayList<>();
+  final List<SocketAddress> peers = new CopyOnWriteArrayList<>();
   final List<String> authorizations = new CopyOnWriteArrayList<>();
   final CountDownLatch cancelled = new CountDownLatch(1);
   private final Server server;
@@ -70,6 +77,7 @@ final class FakeServer extends CallServiceGrpc.CallServiceImplBase implements Au
                   @Override
                   public <Q, A> ServerCall.Listener<Q> interceptCall(
                       ServerCall<Q, A> call, Metadata headers, ServerCallHandler<Q, A> next) {
+                    peers.add(call.getAttributes().get(Grpc.TRANSPORT_ATTR_REMOTE_ADDR));
                     String sent = headers.get(AUTHORIZATION);
                     if (sent != null) {
                       authorizations.add(sent);
@@ -140,6 +148,11 @@ final class FakeServer extends CallServiceGrpc.CallServiceImplBase implements Au
   }
 
   @Override
+  public void joinCall(JoinCallRequest request, StreamObserver<JoinCallResponse> out) {
+    answer(request, JoinCallResponse.class, out);
+  }
+
+  @Override
   public void leaveCall(LeaveCallRequest request, StreamObserver<LeaveCallResponse> out) {
     answer(request, LeaveCallResponse.class, out);
   }
@@ -147,16 +160,19 @@ final class FakeServer extends CallServiceGrpc.CallServiceImplBase implements Au
   private <A> void answer(Message request, Class<A> type, StreamObserver<A> out) {
     requests.add(request);
     Object answer = answers.poll();
+    if (answer == null || answer == SILENCE) {
+      return;
+    }
     if (answer instanceof StatusRuntimeException error) {
       out.onError(error);
-    } else if (answer != null) {
+    } else {
       out.onNext(type.cast(answer));
       out.onCompleted();
-    } // else it is silent
+    }
   }
 
   /** What the server refuses with. */
-  static StatusRuntimeException refusal(Status.Code code, String reason, int retryAfterMillis) {
+  static StatusRuntimeException refusal(Status.Code code, String reason, long retryAfterMillis) {
     var status =
         com.google.rpc.Status.newBuilder()
             .setCode(code.value())
@@ -169,7 +185,10 @@ final class FakeServer extends CallServiceGrpc.CallServiceImplBase implements Au
                         .putMetadata("key", "value")
                         .build()));
     if (retryAfterMillis > 0) {
-      var delay = Duration.newBuilder().setNanos(retryAfterMillis * 1_000_000);
+      var delay =
+          Duration.newBuilder()
+              .setSeconds(retryAfterMillis / 1000)
+              .setNanos((int) (retryAfterMillis % 1000) * 1_000_000);
       status.addDetails(Any.pack(RetryInfo.newBuilder().setRetryDelay(delay).build()));
     }
     return StatusProto.toStatusRuntimeException(status.build());

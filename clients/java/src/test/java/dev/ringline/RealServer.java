@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 
 /**
  * A real server, on an address and a database that outlive it. RINGLINE_SERVER names the program;
@@ -57,8 +58,13 @@ final class RealServer implements AutoCloseable {
     process.waitFor();
   }
 
+  /** A client that waits for an answer however busy the machine is. */
   RinglineClient as(String user, String device) {
-    return RinglineClient.builder(address).user(user).device(device).build();
+    return RinglineClient.builder(address)
+        .user(user)
+        .device(device)
+        .timeout(Duration.ofSeconds(50))
+        .build();
   }
 
   @Override

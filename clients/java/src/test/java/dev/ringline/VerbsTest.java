@@ -12,6 +12,8 @@ import dev.ringline.v1.CancelCallResponse;
 import dev.ringline.v1.ErrorReason;
 import dev.ringline.v1.GetCallRequest;
 import dev.ringline.v1.GetCallResponse;
+import dev.ringline.v1.JoinCallRequest;
+import dev.ringline.v1.JoinCallResponse;
 import dev.ringline.v1.LeaveCallRequest;
 import dev.ringline.v1.LeaveCallResponse;
 import dev.ringline.v1.RejectCallRequest;
@@ -90,17 +92,35 @@ class VerbsTest {
 
   @Test
   void aRepeatStopsAtTheDeadline() {
+    server.answers.add(FakeServer.refusal(Status.Code.UNAVAILABLE, "DRAINING", 20_000));
+    long began = System.nanoTime();
+    var failed = assertThrows(RinglineException.class, call::get);
+    assertEquals(Status.Code.UNAVAILABLE, failed.code());
+    assertTrue(System.nanoTime() - began < 10_000_000_000L, "it waits for nothing in vain");
     try (RinglineClient hasty = server.client().timeout(Duration.ofMillis(400)).build()) {
-      server.answers.add(FakeServer.refusal(Status.Code.UNAVAILABLE, "DRAINING", 900));
-      Call hastyCall = hasty.call("default", "standup");
-      long began = System.nanoTime();
-      var failed = assertThrows(RinglineException.class, hastyCall::get);
-      assertEquals(Status.Code.UNAVAILABLE, failed.code());
-      assertTrue(System.nanoTime() - began < 400_000_000L, "it waits for nothing in vain");
+      Call silent = hasty.call("default", "standup");
       assertEquals(
-          Status.Code.DEADLINE_EXCEEDED,
-          assertThrows(RinglineException.class, hastyCall::get).code());
+          Status.Code.DEADLINE_EXCEEDED, assertThrows(RinglineException.class, silent::get).code());
     }
+  }
+
+  @Test
+  void aRequestOnADeadConnectionIsAskedAgainOnAnother() {
+    server.answers.add(FakeServer.SILENCE);
+    server.answers.add(got(1));
+    call.get(with -> with.ring(true));
+    assertEquals(2, server.requests.size());
+    assertEquals(server.requests.get(0), server.requests.get(1));
+    assertNotEquals(server.peers.get(0), server.peers.get(1));
+  }
+
+  @Test
+  void aRequestOnASlowServerIsAskedAgainOnTheSameConnection() {
+    server.answers.add(FakeServer.refusal(Status.Code.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED", 0));
+    server.answers.add(got(1));
+    call.get();
+    assertEquals(2, server.requests.size());
+    assertEquals(server.peers.get(0), server.peers.get(1));
   }
 
   @Test
@@ -227,6 +247,28 @@ class VerbsTest {
     server.answers.add(LeaveCallResponse.getDefaultInstance());
     call.leave();
     sent(2, LeaveCallRequest.class);
+  }
+
+  @Test
+  void x6AnAnswerWhereNoRingIsShownAsksFirstAndNamesTheRingFound() {
+    stands(
+        CallingState.CALLING_STATE_RINGING, "r1", RingTargetState.RING_TARGET_STATE_RINGING, false);
+    server.answers.add(RejectCallResponse.getDefaultInstance());
+    call.reject();
+    assertEquals("r1", sent(1, RejectCallRequest.class).getRingId());
+    stands(
+        CallingState.CALLING_STATE_RINGING,
+        "r2",
+        RingTargetState.RING_TARGET_STATE_UNSPECIFIED,
+        true);
+    server.answers.add(CancelCallResponse.getDefaultInstance());
+    client.call("default", "standup").cancel();
+    assertEquals("r2", sent(3, CancelCallRequest.class).getRingId());
+    stands(
+        CallingState.CALLING_STATE_RINGING, "r3", RingTargetState.RING_TARGET_STATE_RINGING, false);
+    server.answers.add(JoinCallResponse.getDefaultInstance());
+    client.call("default", "standup").join();
+    assertEquals("r3", sent(5, JoinCallRequest.class).getRingId());
   }
 
   @Test
