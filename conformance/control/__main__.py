@@ -2,11 +2,15 @@
 
     {"id":1,"op":"start","database":"/tmp/…/a.db","now":1700000000000000}     {"id":1,"port":40123}
     {"id":2,"op":"advance","seconds":31}                                      {"id":2,"now":1700000031000000}
-    {"id":3,"op":"stop"}                                                      {"id":3}
+    {"id":3,"op":"refuse","method":"GetCall","seconds":1.5,"reason":"OVERLOADED"}   {"id":3}
+    {"id":4,"op":"asked","method":"GetCall"}                                  {"id":4,"refused":1,"served":[7.25]}
+    {"id":5,"op":"stop"}                                                      {"id":5}
 
-It serves one server at a time; `start` after `stop` is a restart, on the same file or on another. With `"newer":true`
-the server answers as a later version would: see newer.py. To crash the server, kill this process. Times are
-microseconds since the epoch. It ends when stdin does. What fails is answered with `error`.
+It serves one server at a time; `start` after `stop` is a restart, on the same file or on another. With
+`"kind":"newer"` the server answers as a later version would: see newer.py; with `"kind":"repeating"` it repeats itself:
+see repeating.py. What it refuses, and whom it counts until it stops, is in refusing.py. To crash the server, kill this
+process. Times are microseconds since the epoch; those of `served` are seconds since some moment. It ends when stdin
+does. What fails is answered with `error`.
 """
 
 from __future__ import annotations
@@ -17,15 +21,12 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import structlog
 
+from conformance.control.altered import altered
 from conformance.control.clock import StandingClock
-from conformance.control.newer import newer as as_newer
-from ringline_server.api.port import Rpcs
-from ringline_server.api.rpcs import build_rpcs
-from ringline_server.app import running
+from conformance.control.refusing import Refusals
 from ringline_server.app.running import StartError, running_server
 from ringline_server.config import Settings
 from ringline_server.config.settings import Address
@@ -36,26 +37,25 @@ _SETTLE = 0.05
 Json = dict[str, Any]
 
 
-def _newer_rpcs(**parts: Any) -> Rpcs:  # noqa: ANN401 -- handed on as they are
-    return as_newer(build_rpcs(**parts))
-
-
 class Control:
     """At most one server, and its clock."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
         self._clock: StandingClock | None = None
+        self._refusals = Refusals()
 
     async def answer(self, command: Json) -> Json:
         """Do what the command says."""
         match command["op"]:
             case "start":
-                return await self._start(Path(command["database"]), command["now"], newer=command.get("newer", False))
+                return await self._start(Path(command["database"]), command["now"], command.get("kind", ""))
             case "advance" if self._clock is not None:
                 await self._clock.advance(command["seconds"])
                 await asyncio.sleep(_SETTLE)
                 return {"now": self._clock.now()}
+            case "refuse" | "asked" if self._clock is not None:
+                return self._refusals.answer(command)
             case "stop":
                 await self._stack.aclose()
                 self._clock = None
@@ -63,13 +63,12 @@ class Control:
             case other:
                 raise ValueError(f"{other!r} is unknown, or needs a server that runs")
 
-    async def _start(self, database: Path, now: int, *, newer: bool) -> Json:
+    async def _start(self, database: Path, now: int, kind: str) -> Json:
         if self._clock is not None:
             raise ValueError("a server runs already")
         clock = StandingClock(now)
-        # The one seam below the app's own wiring: what the RPCs answer.
-        if newer:
-            self._stack.enter_context(patch.object(running, "build_rpcs", _newer_rpcs))
+        self._refusals = Refusals()
+        self._stack.enter_context(altered(kind, self._refusals.refusing))
         settings = Settings(listen=Address("127.0.0.1", 0), database=database, drain_grace=0.5)
         server = await self._stack.enter_async_context(running_server(settings, clock=clock))
         self._clock = clock
