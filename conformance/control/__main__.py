@@ -2,12 +2,15 @@
 
     {"id":1,"op":"start","database":"/tmp/…/a.db","now":1700000000000000}     {"id":1,"port":40123}
     {"id":2,"op":"advance","seconds":31}                                      {"id":2,"now":1700000031000000}
-    {"id":3,"op":"stop"}                                                      {"id":3}
+    {"id":3,"op":"refuse","method":"GetCall","seconds":1.5,"reason":"OVERLOADED"}   {"id":3}
+    {"id":4,"op":"asked","method":"GetCall"}                                  {"id":4,"refused":1,"served":[7.25]}
+    {"id":5,"op":"stop"}                                                      {"id":5}
 
-It serves one server at a time; `start` after `stop` is a restart, on the same file or on another. With `"newer":true`
-the server answers as a later version would: see newer.py. With `"wire":"envoy"` it is in Envoy's process, see
-inside.py. To crash the server, kill this process. Times are microseconds since the epoch. It ends when stdin does. What
-fails is answered with `error`.
+It serves one server at a time; `start` after `stop` is a restart, on the same file or on another. With
+`"kind":"newer"` the server answers as a later version would: see newer.py; with `"kind":"repeating"` it repeats itself:
+see repeating.py. With `"wire":"envoy"` it is in Envoy's process: see inside.py. What it refuses, and whom it counts
+until it stops, is in refusing.py. To crash the server, kill this process. Times are microseconds since the epoch; those
+of `served` are seconds since some moment. It ends when stdin does. What fails is answered with `error`.
 """
 
 from __future__ import annotations
@@ -15,86 +18,66 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from conformance.control.clock import StandingClock
-from conformance.control.newer import newer_rpcs
+from conformance.control.subject import Json, Subject
 from ringline_server.app import StartError, running_server
 from ringline_server.config import Address, Settings
 from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError
 
-_SETTLE = 0.05
-"""Real seconds after the clock was moved, for what the store's thread has to write."""
-
-Json = dict[str, Any]
+Answer = Callable[[Json], Awaitable[Json]]
 
 
 class Control:
-    """At most one server, and its clock."""
+    """At most one server."""
 
     def __init__(self) -> None:
         self._stack = AsyncExitStack()
-        self._clock: StandingClock | ClockInEnvoy | None = None
+        self._ask: Answer | None = None
 
     async def answer(self, command: Json) -> Json:
         """Do what the command says."""
         match command["op"]:
             case "start":
-                database, newer = Path(command["database"]), command.get("newer", False)
-                return await self._start(database, command["now"], command.get("wire", "grpcio"), newer=newer)
-            case "advance" if self._clock is not None:
-                await self._clock.advance(command["seconds"])
-                await asyncio.sleep(_SETTLE)
-                return {"now": self._clock.now()}
+                return await self._start(command)
+            case "advance" | "refuse" | "asked" if self._ask is not None:
+                return await self._ask(command)
             case "stop":
+                self._ask = None
                 await self._stack.aclose()
-                self._clock = None
                 return {}
             case other:
                 raise ValueError(f"{other!r} is unknown, or needs a server that runs")
 
-    async def _start(self, database: Path, now: int, wire: str, *, newer: bool) -> Json:
-        if self._clock is not None:
+    async def _start(self, command: Json) -> Json:
+        if self._ask is not None:
             raise ValueError("a server runs already")
+        database, now, kind = Path(command["database"]), command["now"], command.get("kind", "")
         settings = Settings(listen=Address("127.0.0.1", 0), database=database, drain_grace=0.5)
-        if wire == "envoy":
-            envoy = EnvoyProcess(
-                "conformance.control.inside:asgi",
-                (settings, now, newer),
-                *settings.listen,
-                EnvoyOptions(),
-                json_log=False,
-            )
-            port = await envoy.start()
-            self._stack.push_async_callback(envoy.stop, settings.drain_grace)
-            self._clock = ClockInEnvoy(envoy)
-            return {"port": port}
-        clock = StandingClock(now)
-        if newer:
-            self._stack.enter_context(newer_rpcs())
-        server = await self._stack.enter_async_context(running_server(settings, clock=clock))
-        self._clock = clock
+        if command.get("wire", "grpcio") == "envoy":
+            return {"port": await self._start_in_envoy(settings, now, kind)}
+        subject = Subject(kind, now)
+        self._stack.enter_context(subject.altered())
+        server = await self._stack.enter_async_context(running_server(settings, clock=subject.clock))
+        self._ask = partial(subject.answer, server)
         return {"port": server.port}
 
+    async def _start_in_envoy(self, settings: Settings, now: int, kind: str) -> int:
+        first = (settings, now, kind)
+        envoy = EnvoyProcess("conformance.control.inside:asgi", first, *settings.listen, EnvoyOptions(), json_log=False)
+        port = await envoy.start()
+        self._stack.push_async_callback(envoy.stop, settings.drain_grace)
 
-class ClockInEnvoy:
-    """The clock of a server in Envoy's process."""
+        async def ask(command: Json) -> Json:
+            return await envoy.ask(**{name: word for name, word in command.items() if name != "id"})
 
-    def __init__(self, envoy: EnvoyProcess) -> None:
-        self._envoy = envoy
-        self._now = 0
-
-    def now(self) -> int:
-        """Return the time to which it was last moved."""
-        return self._now
-
-    async def advance(self, seconds: float) -> None:
-        """Let so many seconds go by."""
-        self._now = (await self._envoy.ask(op="advance", seconds=seconds))["now"]
+        self._ask = ask
+        return port
 
 
 async def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Awaitable, Callable
 from itertools import count
 
 _SECOND = 1_000_000
@@ -39,8 +40,8 @@ class StandingClock:
         heapq.heappush(self._sleepers, (self._now + round(seconds * _SECOND), next(self._order), woken))
         await woken
 
-    async def advance(self, seconds: float) -> None:
-        """Let so many seconds go by. What other threads do meanwhile, such as the store's, is not waited for."""
+    async def advance(self, seconds: float, settle: Callable[[], Awaitable[None]]) -> None:
+        """Let so many seconds go by. ``settle`` returns once what a woken sleeper has begun is done."""
         until = self._now + round(seconds * _SECOND)
         await _turn()
         woken_so_far = 0
@@ -50,9 +51,13 @@ class StandingClock:
             if not woken.done():
                 woken.set_result(None)
                 woken_so_far += 1
-                await (asyncio.sleep(_REAL) if woken_so_far <= _MANY else _turn())
+                await _turn()
+                await settle()
+                if woken_so_far <= _MANY:
+                    await asyncio.sleep(_REAL)
         self._now = max(self._now, until)
         await _turn()
+        await settle()
 
 
 async def _turn() -> None:

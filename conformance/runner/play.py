@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +15,14 @@ from conformance.runner.steps import (
     Advance,
     Answer,
     AppDo,
+    Asked,
     Ends,
     Fields,
     Follow,
     Network,
     NeverShowed,
     Reading,
+    Refuse,
     Refused,
     Remember,
     Request,
@@ -47,6 +50,9 @@ _NOTHING = 0.3
 
 _SETTLE = 0.1
 """Seconds for both ends to notice that a connection is gone."""
+
+_APART = 0.1
+"""Seconds over which ten come back, at least, who wait for up to 0.5 s as chance has it."""
 
 _CUT_OFF_CODES = {"UNAVAILABLE", "CANCELLED", "UNKNOWN", "INTERNAL"}
 """What libraries make of a connection that is reset."""
@@ -124,6 +130,10 @@ class Player:
                 await self._world.server.advance(seconds)
             case Server(op):
                 await self._serve(op)
+            case Refuse(method, reason, seconds):
+                await self._world.server.refuse(method, reason, seconds)
+            case Asked():
+                await self._asked(step)
             case Network():
                 await self._network(step)
             case Wait(seconds):
@@ -283,14 +293,29 @@ class Player:
     async def _serve(self, op: str) -> None:
         server = self._world.server
         match op:
-            case "stop" | "restart" | "newer":
+            case "stop" | "restart" | "newer" | "repeating":
                 await server.stop()
+            case "empty":
+                await server.stop()
+                server.forget()
             case "crash":
                 await server.crash()
         if op != "stop":
-            await server.start(newer=op == "newer")
+            await server.start(op if op in {"newer", "repeating"} else "")
         await asyncio.sleep(_SETTLE)
         self._world.forget_clients()
+
+    async def _asked(self, step: Asked) -> None:
+        until = time.monotonic() + _SEE
+        while True:
+            refused, served = await self._world.server.asked(step.method)
+            if refused + len(served) >= step.times or time.monotonic() > until:
+                break
+            await asyncio.sleep(_SETTLE)
+        if refused + len(served) != step.times:
+            raise Mismatch(f"it was asked {refused + len(served)} times: it refused {refused} of them")
+        if step.apart and not (served and max(served) - min(served) >= _APART):
+            raise Mismatch(f"they came back at once: {served}")
 
     async def _network(self, step: Network) -> None:
         if step.op == "anew":

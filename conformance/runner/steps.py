@@ -167,9 +167,27 @@ class Advance:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """restart, crash, stop or start; `newer` is a restart as a server of a later version."""
+    """restart, crash, stop or start; `newer`, `repeating`: a restart as such a server; `empty`: one on no data."""
 
     op: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The server refuses a method for so long, in real time."""
+
+    method: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How often it has been asked since. `apart` says that those whom it no longer refused did not come at once."""
+
+    method: str
+    times: int
+    apart: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +223,8 @@ Step = (
     | NeverShowed
     | Advance
     | Server
+    | Refuse
+    | Asked
     | Network
     | Wait
 )

@@ -50,13 +50,13 @@ class Server:
         self._now = START
         await self.start()
 
-    async def start(self, *, newer: bool = False) -> None:
-        """Start the server on the same file, at the time it was stopped; or one of a later version."""
+    async def start(self, kind: str = "") -> None:
+        """Start the server on the same file, at the time it was stopped; or one that is of another kind."""
         if self._child is None or not self._child.is_alive:
             self._child = Child("the control program", lambda _: None)
             command = [sys.executable, "-m", "conformance.control"]
             await self._child.start(command, ROOT, environment())
-        answer = await self._ask("start", database=str(self._database), now=self._now, wire=self._wire, newer=newer)
+        answer = await self._ask("start", database=str(self._database), now=self._now, wire=self._wire, kind=kind)
         self.port = answer["port"]
 
     async def stop(self) -> None:
@@ -78,6 +78,19 @@ class Server:
         """Wait until it knows that a client has cancelled."""
         if self._wire == "envoy":
             await asyncio.sleep(NOTICE_TIME)
+
+    def forget(self) -> None:
+        """Take a new file from the next start on."""
+        self._database = self._database.with_name(f"next-{self._database.name}")
+
+    async def refuse(self, method: str, reason: str, seconds: float) -> None:
+        """Refuse a method for so many real seconds, and count from now on who asks for it."""
+        await self._ask("refuse", method=method, reason=reason, seconds=seconds)
+
+    async def asked(self, method: str) -> tuple[int, list[float]]:
+        """Return how many it has refused, and when others came, in seconds."""
+        answer = await self._ask("asked", method=method)
+        return answer["refused"], answer["served"]
 
     async def close(self) -> None:
         """End the program."""

@@ -5,7 +5,20 @@ from pathlib import Path
 import pytest
 
 from conformance.runner.cases import CaseError, read_cases
-from conformance.runner.steps import Actor, Advance, AppDo, Refused, Request, Sees, Shows, Step, Watch
+from conformance.runner.steps import (
+    Actor,
+    Advance,
+    AppDo,
+    Asked,
+    Refuse,
+    Refused,
+    Request,
+    Sees,
+    Server,
+    Shows,
+    Step,
+    Watch,
+)
 
 
 def steps(folder: Path, *lines: str, title: str = "a story") -> list[Step]:
@@ -74,6 +87,25 @@ def test_a_line_goes_on_in_an_indented_one(tmp_path: Path) -> None:
     )
     assert refused == Refused("INVALID_FIELD", {"field": "type"}, ("type", "data.members[1].role"))
     assert moved == Advance(120)
+
+
+def test_what_the_server_is_made_to_do(tmp_path: Path) -> None:
+    assert steps(
+        tmp_path,
+        "the server refuses GetCall for 1.5 s",
+        "the server refuses WatchCalls with TOO_MANY_WATCHES for 3 s",
+        "the server was asked GetCall 1 time",
+        "the server was asked WatchCalls 20 times, not all at once",
+        "restart the server on an empty disk",
+        "restart as a server that repeats itself",
+    ) == [
+        Refuse("GetCall", "OVERLOADED", 1.5),
+        Refuse("WatchCalls", "TOO_MANY_WATCHES", 3),
+        Asked("GetCall", 1, apart=False),
+        Asked("WatchCalls", 20, apart=True),
+        Server("empty"),
+        Server("repeating"),
+    ]
 
 
 @pytest.mark.parametrize(
