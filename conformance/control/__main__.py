@@ -74,10 +74,14 @@ class Control:
         self._stack.push_async_callback(envoy.stop, settings.drain_grace)
 
         async def ask(command: Json) -> Json:
-            return await envoy.ask(**{name: word for name, word in command.items() if name != "id"})
+            return _without_id(await envoy.ask(**_without_id(command)))
 
         self._ask = ask
         return port
+
+
+def _without_id(words: Json) -> Json:
+    return {name: word for name, word in words.items() if name != "id"}
 
 
 async def main() -> None:
