@@ -13,6 +13,7 @@ from ringline_server.hub.message import (
     GoingAway,
     Heartbeat,
     Kind,
+    Leaving,
     Notified,
     Replaced,
     Reset,
@@ -534,3 +535,9 @@ async def test_P5_services_may_have_any_number_of_watches(desk: Desk) -> None:
             desk.watch(actor)
     await begun(desk.watch("bob"))
     assert len(desk.hub) == 41
+
+
+async def test_W7_a_server_that_goes_away_takes_no_new_stream(desk: Desk) -> None:
+    desk.hub.going_away()
+    with pytest.raises(Leaving):
+        desk.watch("bob")

@@ -23,6 +23,7 @@ from ringline_server.hub.message import (
     GoingAway,
     Heartbeat,
     Kind,
+    Leaving,
     Message,
     Notified,
     Replaced,
@@ -160,6 +161,11 @@ def _ended(error: WatchError, actor: Actor) -> ApiError:
                 "More calls match than a watch can begin with. Narrow its filter: types, directions, calling_states or "
                 "cids.",
                 metadata={"limit": MAX_SNAPSHOT_CALLS},
+            )
+        case Leaving():
+            return fail(
+                "DRAINING",
+                "This server is about to stop. Connect anew, and watch with the last resume_token; nothing is lost.",
             )
         case TooManyWatches():
             return fail(

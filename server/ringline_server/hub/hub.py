@@ -13,7 +13,7 @@ import structlog
 from ringline_server.clock import Clock
 from ringline_server.hub.alarms import Alarms
 from ringline_server.hub.filter import Filter
-from ringline_server.hub.message import Replaced, TooManyWatches, TooSlow
+from ringline_server.hub.message import Leaving, Replaced, TooManyWatches, TooSlow
 from ringline_server.hub.snapshot import Sight
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.call import Call
@@ -70,7 +70,7 @@ class Hub:
         self._sweep()
 
     def going_away(self) -> None:
-        """Tell every stream that the server stops, and end it; new ones end at once (W7)."""
+        """Tell every stream that the server stops, and end it; take no new ones (W7)."""
         self._going_away = True
         for watch in list(self._watches):
             watch.go_away()
@@ -102,8 +102,10 @@ class Hub:
     def watch(self, actor: Actor, filter_: Filter, *, resume_token: str, heartbeat: int) -> Watch:
         """Register a stream and return it. From now on it misses no step; ``forget`` it when it is over.
 
-        ``heartbeat`` is in microseconds. Raises TooManyWatches.
+        ``heartbeat`` is in microseconds. Raises TooManyWatches or Leaving.
         """
+        if self._going_away:
+            raise Leaving
         replaced = self._to_replace(actor)
         watch = Watch(
             Sight(actor, filter_, self._call_types.__getitem__),
@@ -126,8 +128,6 @@ class Hub:
         if replaced is not None:
             replaced.cut(Replaced())
             self.forget(replaced)
-        if self._going_away:
-            watch.go_away()
         return watch
 
     def forget(self, watch: Watch) -> None:

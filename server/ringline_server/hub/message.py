@@ -83,6 +83,10 @@ class TooSlow(WatchError):
     """The reader made no progress for too long, or owes too many notifications (W6, N3)."""
 
 
+class Leaving(WatchError):
+    """The server is about to stop and takes no new streams (W7)."""
+
+
 class TooManyWatches(WatchError):
     """The user has as many streams as they may have (P5)."""
 
