@@ -253,6 +253,7 @@ def test_what_is_reused_from_the_revision_before_is_still_true(steps: list[Call]
 def test_a_spliced_viewer_is_what_protobuf_makes(call: Call, user: str, role: str) -> None:
     actor = Actor(user, role=role, teams=frozenset({call.team}))  # type: ignore[arg-type]
     view = viewer_state(call, user)
+    granted = capabilities(call, actor, BUILT_IN[call.type])
     plain = pb.ViewerState(
         user_id=user,
         direction=pb.CallDirection.Value(f"CALL_DIRECTION_{view.direction or 'UNSPECIFIED'}"),
@@ -263,13 +264,11 @@ def test_a_spliced_viewer_is_what_protobuf_makes(call: Call, user: str, role: st
         video=view.video,
         target_state=pb.RingTargetState.Value(f"RING_TARGET_STATE_{view.target_state or 'UNSPECIFIED'}"),
         device_id=view.device_id,
-        capabilities=sorted(
-            pb.Capability.Value(f"CAPABILITY_{one}") for one in capabilities(call, actor, BUILT_IN[call.type])
-        ),
+        capabilities=sorted(pb.Capability.Value(f"CAPABILITY_{one}") for one in granted),
     )
     put_time(plain, "ring_expires_at", view.ring_expires_at)
 
-    assert pb.ViewerState.FromString(viewer_bytes(call, actor, BUILT_IN[call.type])) == plain
+    assert pb.ViewerState.FromString(viewer_bytes(call, user, granted)) == plain
 
 
 @property_test

@@ -21,10 +21,11 @@ from ringline_server.api.messages import (
     viewer_bytes,
 )
 from ringline_server.api.splice import int_field, message_field, text_field
-from ringline_server.rules.access import readable
+from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Ring
 from ringline_server.rules.context import Actor, CallType
 from ringline_server.rules.settings import Settings
+from ringline_server.rules.terms import Capability
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -115,8 +116,8 @@ class CallEncoder:
         key = (call.uid, call.revision, actor.user_id, actor.role, actor.teams, actor.service_id)
         encoded = self._viewers.get(key)
         if encoded is None:
-            call_type = self._call_types[call.type]
-            encoded = viewer_bytes(call, actor, call_type) if readable(call, actor, call_type) else b""
+            granted = capabilities(call, actor, self._call_types[call.type])
+            encoded = viewer_bytes(call, actor.user_id, granted) if Capability.READ_CALL in granted else b""
             self._viewers.put(key, encoded, 1)
         return encoded
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ringline.v1 import call_pb2
 from ringline_server.api.splice import (
     bool_field,
@@ -14,9 +16,7 @@ from ringline_server.api.splice import (
     timestamp,
     timestamp_field,
 )
-from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
-from ringline_server.rules.context import Actor, CallType
 from ringline_server.rules.outcome import AskedTarget, Event
 from ringline_server.rules.settings import Settings
 from ringline_server.rules.terms import (
@@ -43,10 +43,14 @@ _TARGET_STATES = enum_numbers(call_pb2.RingTargetState, "RING_TARGET_STATE", Tar
 _SKIP_REASONS = enum_numbers(call_pb2.SkipReason, "SKIP_REASON", SkipReason)
 
 
-def viewer_bytes(call: Call, actor: Actor, call_type: CallType) -> bytes:
-    """Return a ``ViewerState`` for a user who may read the call."""
-    view = viewer_state(call, actor.user_id)
-    granted = capabilities(call, actor, call_type)
+@lru_cache(maxsize=256)
+def _capabilities_field(granted: frozenset[Capability]) -> bytes:
+    return packed_field(11, [number for one, number in _CAPABILITIES.items() if one in granted])
+
+
+def viewer_bytes(call: Call, user_id: str, granted: frozenset[Capability]) -> bytes:
+    """Return a ``ViewerState`` for a user who may read the call and do what is granted."""
+    view = viewer_state(call, user_id)
     return b"".join(
         (
             text_field(1, view.user_id),
@@ -59,7 +63,7 @@ def viewer_bytes(call: Call, actor: Actor, call_type: CallType) -> bytes:
             int_field(8, _TARGET_STATES[view.target_state] if view.target_state else 0),
             text_field(9, view.device_id),
             timestamp_field(10, view.ring_expires_at),
-            packed_field(11, [number for one, number in _CAPABILITIES.items() if one in granted]),
+            _capabilities_field(granted),
         )
     )
 

@@ -12,17 +12,22 @@ SERVICE_CAPABILITIES = frozenset(
 )
 """What a service may do as itself (P4); it may also notify."""
 
+_USER: frozenset[GrantRole] = frozenset({"user"})
+_MEMBER: frozenset[GrantRole] = _USER | {"call_member"}
+_HOST: frozenset[GrantRole] = _MEMBER | {"host"}
+_ADMIN: frozenset[GrantRole] = _HOST | {"admin"}
 
-def roles(call: Call | None, actor: Actor) -> set[GrantRole]:
+
+def roles(call: Call | None, actor: Actor) -> frozenset[GrantRole]:
     """Return the roles in which a user meets a call; on one that does not exist, those of their credentials."""
-    held: set[GrantRole] = {"user"}
     if actor.role == "admin":
-        held |= {"admin", "call_member", "host"}
-    if call is not None and (member := call.members.get(actor.user_id)) is not None:
-        held.add("call_member")
-        if actor.role == "host" or member.role == "host" or actor.user_id == call.created_by_id:
-            held.add("host")
-    return held
+        return _ADMIN
+    member = None if call is None else call.members.get(actor.user_id)
+    if call is None or member is None:
+        return _USER
+    if actor.role == "host" or member.role == "host" or actor.user_id == call.created_by_id:
+        return _HOST
+    return _MEMBER
 
 
 def in_team(call: Call, actor: Actor) -> bool:
@@ -36,21 +41,12 @@ def capabilities(call: Call, actor: Actor, call_type: CallType) -> frozenset[Cap
         return SERVICE_CAPABILITIES
     if not in_team(call, actor):
         return frozenset()
-    grants = call_type.grants
-    return frozenset().union(*[grants[role] for role in roles(call, actor) if role in grants])
+    return call_type.granted(roles(call, actor))
 
 
 def readable(call: Call, actor: Actor, call_type: CallType) -> bool:
     """Whether a viewer may read a call."""
-    return _has(call, actor, call_type, Capability.READ_CALL)
-
-
-def _has(call: Call, actor: Actor, call_type: CallType, capability: Capability) -> bool:
-    """Whether the viewer has one of the ``capabilities``, without looking for the others."""
-    if actor.is_service_itself:
-        return capability in SERVICE_CAPABILITIES
-    grants = call_type.grants
-    return in_team(call, actor) and any(capability in grants[role] for role in roles(call, actor) if role in grants)
+    return Capability.READ_CALL in capabilities(call, actor, call_type)
 
 
 def require_readable(call: Call | None, context: Context) -> Call:
@@ -88,7 +84,7 @@ def _may_know(actor: Actor, call_type: CallType) -> bool:
     """Whether the actor could read any call of the type, and so may be told that one does not exist."""
     if actor.is_service_itself:
         return True
-    return any(Capability.READ_CALL in call_type.grants.get(role, frozenset()) for role in roles(None, actor))
+    return Capability.READ_CALL in call_type.granted(roles(None, actor))
 
 
 def require_user(context: Context, verb: str) -> str:
@@ -103,7 +99,7 @@ def require_user(context: Context, verb: str) -> str:
 
 def require(call: Call, context: Context, capability: Capability) -> None:
     """Refuse an actor who lacks the capability on the call."""
-    if not _has(call, context.actor, context.call_type, capability):
+    if capability not in capabilities(call, context.actor, context.call_type):
         _refuse(capability)
 
 
@@ -115,8 +111,7 @@ def require_notify(call: Call, context: Context) -> None:
 
 def require_create(context: Context) -> None:
     """Refuse a user whose roles do not let them create calls of the type."""
-    grants = context.call_type.grants
-    if not any(Capability.CREATE_CALL in grants.get(role, frozenset()) for role in roles(None, context.actor)):
+    if Capability.CREATE_CALL not in context.call_type.granted(roles(None, context.actor)):
         _refuse(Capability.CREATE_CALL)
 
 

@@ -44,6 +44,17 @@ class CallType:
     name: str
     settings: Settings
     grants: Mapping[GrantRole, frozenset[Capability]]
+    _granted: dict[frozenset[GrantRole], frozenset[Capability]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def granted(self, roles: frozenset[GrantRole]) -> frozenset[Capability]:
+        """Return what somebody in these roles may do: what any of them may (P1)."""
+        granted = self._granted.get(roles)
+        if granted is None:
+            granted = frozenset().union(*[self.grants[role] for role in roles if role in self.grants])
+            self._granted[roles] = granted
+        return granted
 
 
 @value
