@@ -69,8 +69,8 @@ async def test_X4_what_nobody_expected_is_logged_and_not_told() -> None:
 
 
 async def test_a_stream_that_a_rule_ends_ends_with_its_error() -> None:
-    async def rpc(_context: RequestContext, _requests: AsyncIterator[bytes], _send: Send) -> None:
-        note(cid="a:b")
+    async def rpc(request_context: RequestContext, _requests: AsyncIterator[bytes], _send: Send) -> None:
+        note(request_context, cid="a:b")
         raise Refusal(Reason.NOT_ALLOWED, "No.")
 
     async def send(_message: bytes) -> None: ...
@@ -110,7 +110,7 @@ async def test_the_clients_own_deadline_holds_too() -> None:
 
 async def test_notes_of_one_rpc_are_not_anothers() -> None:
     async def rpc(request_context: RequestContext, _data: bytes) -> bytes:
-        note(cid=request_context.method)
+        note(request_context, cid=request_context.method)
         await asyncio.sleep(0)
         return b""
 

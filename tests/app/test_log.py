@@ -48,6 +48,15 @@ def test_an_exception_is_one_line_of_json_too() -> None:
     assert "what went wrong" in json.loads(line)["exception"]
 
 
+@pytest.mark.parametrize("odd", ["half of a pair: \ud83d", 2**70, {1: "a key that is no text"}, object()])
+def test_whatever_is_in_a_line_the_line_is_written(odd: object) -> None:
+    out = io.StringIO()
+    configure_logging("info", "json", out)
+    structlog.get_logger().info("odd", fact=odd)
+    (line,) = out.getvalue().splitlines()
+    assert json.loads(line)["event"] == "odd"
+
+
 @pytest.mark.parametrize("log_format", ["json", "text"])
 def test_the_variables_of_a_function_that_failed_stay_out_of_the_log(log_format: str) -> None:
     out = io.StringIO()

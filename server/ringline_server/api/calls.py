@@ -38,11 +38,11 @@ def command_rpcs(
     def rpc(verb: Verb, answer: Callable[[Answer], bytes]) -> Unary:
         async def handle(context: RequestContext, data: bytes) -> bytes:
             actor = identity.identify(context)
-            note_actor(actor)
+            note_actor(context, actor)
             submission = _submission(verb, parse(verb.request, data), Checks(call_types), context, actor)
             outcome = await engine.submit(submission)
             if outcome.answer.ring_id:
-                note(ring_id=outcome.answer.ring_id)
+                note(context, ring_id=outcome.answer.ring_id)
             return encoder.seen(outcome.call, submission.actor) + answer(outcome.answer)
 
         return handle
@@ -57,7 +57,7 @@ def _submission(verb: Verb, request: Any, checks: Checks, context: RequestContex
     command = verb.command(request, checks, actor)
     request_id = checks.text("request_id", request.request_id, MAX_REQUEST_ID)
     checks.done()
-    note(cid=f"{key[0]}:{key[1]}", ring_id=getattr(command, "ring_id", ""), request_id=request_id)
+    note(context, cid=f"{key[0]}:{key[1]}", ring_id=getattr(command, "ring_id", ""), request_id=request_id)
     remembered = None
     if request_id and _has_effect(command):
         method = context.method.rpartition("/")[2]

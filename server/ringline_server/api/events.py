@@ -26,10 +26,10 @@ def list_call_events_rpc(store: Store, identity: Identity, call_types: CallTypes
 
     async def handle(context: RequestContext, data: bytes) -> bytes:
         actor = identity.identify(context)
-        note_actor(actor)
+        note_actor(context, actor)
         request = list_call_events_request(data, call_types)
         type_, id_ = request.key
-        note(cid=f"{type_}:{id_}")
+        note(context, cid=f"{type_}:{id_}")
         viewer = Context(actor, call_types[type_])
         uid, events = await store.read(lambda snapshot: _call_events(snapshot, request, viewer, store.epoch))
         page = _page(events, request.page_size)
@@ -46,7 +46,7 @@ def list_events_rpc(store: Store, identity: Identity) -> Unary:
 
     async def handle(context: RequestContext, data: bytes) -> bytes:
         actor = identity.identify(context)
-        note_actor(actor)
+        note_actor(context, actor)
         token, page_size = list_events_request(data)
         if not actor.is_service_itself:
             raise fail(

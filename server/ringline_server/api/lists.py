@@ -39,7 +39,7 @@ def list_calls_rpc(store: Store, identity: Identity, encoder: CallEncoder, call_
 
     async def handle(context: RequestContext, data: bytes) -> bytes:
         actor = identity.identify(context)
-        note_actor(actor)
+        note_actor(context, actor)
         query, token = list_calls_request(data, actor, call_types)
         known_by = ("calls", viewer_name(actor), _fingerprint(query))
         if token:

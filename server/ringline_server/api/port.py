@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 Metadata = Sequence[tuple[str, str | bytes]]
@@ -38,7 +38,7 @@ class RpcError(Exception):
         self.details = details
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestContext:
     """One RPC as a wire sees it."""
 
@@ -48,6 +48,8 @@ class RequestContext:
     peer: str
     timeout: float | None
     """Seconds until the client's deadline; None if it named none."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """What the RPC's line in the log says beside how it ended."""
 
 
 Send = Callable[[bytes], Awaitable[None]]

@@ -7,9 +7,7 @@ CancelledError, which is the wire's own news.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
 from time import perf_counter
 
 import structlog
@@ -25,35 +23,37 @@ DEFAULT_TIMEOUT = 10.0
 
 _log = structlog.get_logger(__name__)
 
-_notes: ContextVar[dict[str, str] | None] = ContextVar("notes", default=None)
+
+def note(context: RequestContext, **facts: str) -> None:
+    """Add facts to the RPC's log line: ``cid``, ``ring_id``, ``request_id``. Empty ones are not."""
+    for name, fact in facts.items():
+        if fact:
+            context.notes[name] = fact
 
 
-def note(**facts: str) -> None:
-    """Add facts to the log line of the RPC being handled: ``cid``, ``ring_id``, ``request_id``. Empty ones are not."""
-    notes = _notes.get()
-    if notes is not None:
-        notes.update({key: value for key, value in facts.items() if value})
-
-
-def note_actor(actor: Actor) -> None:
+def note_actor(context: RequestContext, actor: Actor) -> None:
     """Add who sends the RPC to its log line."""
-    note(user=actor.user_id, service=actor.service_id, device=actor.device_id)
+    note(context, user=actor.user_id, service=actor.service_id, device=actor.device_id)
 
 
 def unary(rpc: Unary, *, default_timeout: float = DEFAULT_TIMEOUT, quiet: bool = False) -> Unary:
     """Return the unary RPC with all that surrounds it. A ``quiet`` one gets its log line only at level debug."""
 
     async def surrounded(context: RequestContext, request: bytes) -> bytes:
-        with _told(context, quiet=quiet):
-            limit = default_timeout if context.timeout is None else context.timeout
-            timeout = asyncio.timeout(limit)
-            try:
-                async with timeout:
-                    return await rpc(context, request)
-            except TimeoutError:
-                if not timeout.expired():
-                    raise
-                raise deadline_exceeded() from None
+        ending = _Ending(context)
+        timeout = asyncio.timeout(default_timeout if context.timeout is None else context.timeout)
+        try:
+            async with timeout:
+                return await rpc(context, request)
+        except TimeoutError as error:
+            raise ending.failed(deadline_exceeded() if timeout.expired() else error) from None
+        except Exception as error:  # noqa: BLE001 -- whatever it is, its text must not leave the server
+            raise ending.failed(error) from None
+        except asyncio.CancelledError:
+            ending.code = "CANCELLED"
+            raise
+        finally:
+            ending.log(quiet=quiet)
 
     return surrounded
 
@@ -62,35 +62,43 @@ def stream(rpc: Stream, *, quiet: bool = False) -> Stream:
     """Return the streaming RPC with all that surrounds it, save a deadline: its client may name one."""
 
     async def surrounded(context: RequestContext, requests: AsyncIterator[bytes], send: Send) -> None:
-        with _told(context, quiet=quiet):
+        ending = _Ending(context)
+        try:
             await rpc(context, requests, send)
+        except Exception as error:  # noqa: BLE001 -- see unary
+            raise ending.failed(error) from None
+        except asyncio.CancelledError:
+            ending.code = "CANCELLED"
+            raise
+        finally:
+            ending.log(quiet=quiet)
 
     return surrounded
 
 
-@contextmanager
-def _told(context: RequestContext, *, quiet: bool) -> Iterator[None]:
-    """Log how an RPC ended, and make an RpcError of whatever it raised."""
-    notes: dict[str, str] = {}
-    token = _notes.set(notes)
-    started = perf_counter()
-    code, reason = "OK", ""
-    try:
-        yield
-    except asyncio.CancelledError:
-        code = "CANCELLED"
-        raise
-    except Exception as error:  # noqa: BLE001 -- whatever it is, its text must not leave the server
-        answer = _rpc_error(error, context)
-        code, reason = answer.code.name, answer.reason if isinstance(answer, ApiError) else ""
-        raise answer from None
-    finally:
-        _notes.reset(token)
-        if reason:
-            notes["reason"] = reason
-        milliseconds = round((perf_counter() - started) * 1000, 1)
+class _Ending:
+    """How an RPC ends, for its client and for the log."""
+
+    __slots__ = ("_context", "_started", "code")
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+        self._started = perf_counter()
+        self.code = "OK"
+
+    def failed(self, error: Exception) -> RpcError:
+        """Return what the RPC that raised this ends with."""
+        answer = _rpc_error(error, self._context)
+        self.code = answer.code.name
+        if isinstance(answer, ApiError):
+            note(self._context, reason=answer.reason)
+        return answer
+
+    def log(self, *, quiet: bool) -> None:
+        context = self._context
+        milliseconds = round((perf_counter() - self._started) * 1000, 1)
         log = _log.debug if quiet else _log.info
-        log("rpc", method=context.method, code=code, ms=milliseconds, peer=context.peer, **notes)
+        log("rpc", method=context.method, code=self.code, ms=milliseconds, peer=context.peer, **context.notes)
 
 
 def _rpc_error(error: Exception, context: RequestContext) -> RpcError:

@@ -72,7 +72,7 @@ class WatchHandler:
         """Tell the viewer's calls until the client goes, the server does, or the reader is too slow."""
         actor = self._identity.identify(context)
         request = watch_request(await anext(requests), actor, self._call_types)
-        note_actor(request.actor)
+        note_actor(context, request.actor)
         if not request.resume_token:
             await self._require_readable(request.filter, request.actor)
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
+import orjson
 import structlog
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -19,14 +22,13 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
     """
     out = stream if stream is not None else sys.stderr
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     last: list[Any]
     for_people = is_for_people(log_format, out)
     if not for_people:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
     else:
         # The default, where rich is installed, shows local variables: what users said among them.
         plain = structlog.dev.plain_traceback
@@ -44,6 +46,15 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
 def is_for_people(log_format: str | None, out: TextIO) -> bool:
     """Return whether what is logged there is text: because that was said, or because it is a terminal."""
     return log_format == "text" or (log_format is None and out.isatty())
+
+
+def _json(line: object, *, default: Callable[[Any], Any]) -> str:
+    """Return a line as JSON: by orjson, because every RPC and every step has one."""
+    try:
+        return orjson.dumps(line, default=default).decode()
+    except TypeError:
+        # It refuses more than the standard library does: half of a surrogate pair, an integer of more than 64 bits.
+        return json.dumps(line, default=default)
 
 
 def _route_libraries(out: TextIO, level: int, shared: list[Any], last: list[Any]) -> None:
