@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ringline_server.rules.access import require, require_user
 from ringline_server.rules.call import Member
 from ringline_server.rules.commands import MemberInput, UpdateMembers
@@ -53,7 +51,7 @@ def _upsert(draft: Draft, inputs: tuple[MemberInput, ...]) -> None:
         role = "host" if one.user_id == draft.call.created_by_id else one.role or old.role
         custom = old.custom if one.custom is None else one.custom
         if (role, custom) != (old.role, old.custom):
-            members[one.user_id] = replace(old, role=role, custom=custom, updated_at=draft.now)
+            members[one.user_id] = changed(old, role=role, custom=custom, updated_at=draft.now)
             changed.append(one.user_id)
     if len(members) > MAX_MEMBERS:
         raise invalid_field("upsert_members", f"a call has at most {MAX_MEMBERS} members; this would be {len(members)}")

