@@ -45,7 +45,7 @@ from ringline_server.rules.context import Context
 from ringline_server.rules.decide import decide
 from ringline_server.rules.outcome import Decision, Refusal
 from ringline_server.store import sqlite_transaction
-from ringline_server.store.codec import encode_call, encode_event
+from ringline_server.store.codec import encode_call, encode_events
 from ringline_server.store.port import CallKey, Remembered, Step, Transaction, Write
 from ringline_server.store.sqlite import SqliteStore
 from ringline_server.store.sqlite_schema import bring_up_to_date
@@ -301,7 +301,7 @@ def rows(meter: Meter, recorded: Recorded, path: Path, batch: int) -> None:
     meter.run("store:   encoding calls", lambda: [encode_call(call) for call in calls])
     meter.run(
         "store:   encoding events",
-        lambda: [encode_event(event) for write in writes for event in write.step.events],
+        lambda: [encode_events(write.step.events) for write in writes],
     )
 
 

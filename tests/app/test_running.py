@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
+import uuid
 from itertools import count
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from ringline.v1 import call_pb2
 from ringline.v1 import call_service_pb2 as pb
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
 from ringline_server.app import StartError, running_server
+from ringline_server.app.running import new_uid
 from ringline_server.config import Address, Settings
 from ringline_server.store.sqlite import SqliteStore
 
@@ -54,6 +57,15 @@ async def test_the_clock_and_the_ids_are_the_tests_own(tmp_path: Path) -> None:
         answer = await CallServiceStub(channel).GetOrCreateCall(ring_request(), metadata=MYSELF)
         assert answer.call.uid == "uid-1"
         assert answer.call.created_at.ToMicroseconds() == START
+
+
+def test_ids_are_uuids_that_begin_with_the_time_and_never_come_twice() -> None:
+    before = time.time_ns() // 1_000_000
+    ids = [uuid.UUID(new_uid()) for _ in range(1000)]
+    after = time.time_ns() // 1_000_000
+    assert {(one.version, one.variant) for one in ids} == {(7, uuid.RFC_4122)}
+    assert all(before <= one.int >> 80 <= after for one in ids)
+    assert len({one.int & 2**72 - 1 for one in ids}) == 1000
 
 
 async def test_T4_a_ring_that_ran_out_while_the_server_was_away_is_over_before_the_first_request(

@@ -152,11 +152,12 @@ async def test_W4_W10_a_token_older_than_what_is_kept_is_a_reset_and_lost_events
     backend = server.phone(role="service")
     token, after = (await bob.watch()).token, (await backend.events(page_size=1)).next_token
     rung = await ann.create("new", "bob", ring=True)
+    await ann.get("new", notify=True)
     latest = (await bob.watch()).token
     await server.stop()
     with sqlite3.connect(server.database) as database:
         database.execute("DELETE FROM events WHERE uid <> ?", (rung.call.uid,))
-        database.execute("DELETE FROM events WHERE seq = 1")
+        database.execute("DELETE FROM events WHERE position = (SELECT min(position) FROM events)")
     database.close()
     await server.start()
 

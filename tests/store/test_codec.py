@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 import pytest
@@ -16,10 +16,10 @@ from ringline_server.rules.terms import EventType, Gone
 from ringline_server.store.codec import (
     decode_answer,
     decode_call,
-    decode_event,
+    decode_events,
     encode_answer,
     encode_call,
-    encode_event,
+    encode_events,
 )
 
 T = TypeVar("T")
@@ -54,13 +54,13 @@ ANSWERS = every_field(
 )
 
 
-EVENTS = every_field(Event)
+EVENTS = st.lists(every_field(Event), min_size=1, max_size=3)
 
 encoded = pytest.mark.parametrize(
     ("encode", "decode", "values"),
     [
         pytest.param(encode_call, decode_call, CALLS, id="call"),
-        pytest.param(encode_event, decode_event, EVENTS, id="event"),
+        pytest.param(encode_events, decode_events, EVENTS, id="events"),
         pytest.param(encode_answer, decode_answer, ANSWERS, id="answer"),
     ],
 )
@@ -101,14 +101,27 @@ def test_what_has_its_default_is_left_out() -> None:
     )
     assert encode_answer(Answer()) == "{}"
     event = Event(1, EventType.CALL_CREATED, 5, "default:standup", "u1", 1, 1)
-    assert encode_event(event) == (
-        '{"seq":1,"type":"CALL_CREATED","time":5,"cid":"default:standup","uid":"u1","session":1,"revision":1}'
+    assert encode_events([event]) == (
+        '[{"seq":1,"type":"CALL_CREATED","time":5,"cid":"default:standup","uid":"u1","session":1,"revision":1}]'
     )
+
+
+def test_an_event_leaves_out_what_is_as_in_the_one_before_it() -> None:
+    first = Event(1, EventType.CALL_CREATED, 5, "default:standup", "u1", 1, 1, actor_user_id="ann", device_id="phone")
+    second = replace(first, seq=2, type=EventType.CALL_RING, ring_id="u1.1", subject_user_ids=("bob",))
+    third = replace(first, seq=3, type=EventType.CALL_UPDATED, device_id="")
+    text = encode_events([first, second, third])
+    assert text.endswith(
+        '"actor_user_id":"ann","device_id":"phone"},'
+        '{"seq":2,"type":"CALL_RING","ring_id":"u1.1","subject_user_ids":["bob"]},'
+        '{"seq":3,"type":"CALL_UPDATED","device_id":"","ring_id":"","subject_user_ids":[]}]'
+    )
+    assert decode_events(text) == [first, second, third]
 
 
 def test_a_value_that_is_not_known_raises() -> None:
     with pytest.raises(KeyError):
-        decode_event('{"seq":1,"type":"CALL_TELEPORTED","time":5,"cid":"a:b","uid":"u","session":1,"revision":1}')
+        decode_events('[{"seq":1,"type":"CALL_TELEPORTED","time":5,"cid":"a:b","uid":"u","session":1,"revision":1}]')
 
 
 def _with_more(value: Any, key: str = "") -> Any:  # noqa: ANN401 -- any JSON

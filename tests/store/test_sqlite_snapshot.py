@@ -31,7 +31,8 @@ def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
     ("statement", "index"),
     [
         (sqlite_snapshot.USER_CALLS.format("?, ?"), "call_users_present (user_id=? AND calling_state=?)"),
-        (sqlite_snapshot.USER_CHANGES, "call_users_changed (user_id=? AND changed_at>?)"),
+        (sqlite_snapshot.USER_CHANGES, "call_users_present (user_id=? AND calling_state=? AND changed_at>?)"),
+        (sqlite_snapshot.USER_CHANGES, "call_users_past (user_id=? AND changed_at>?)"),
         (sqlite_snapshot.IN_STATE, "calls_by_state (state=? AND position<?)"),
         (sqlite_snapshot.CHANGED_IN_STATE, "calls_by_state (state=? AND position>?)"),
         (sqlite_snapshot.ACTIVE_CALLS, "calls_by_state (state=?)"),
@@ -46,7 +47,7 @@ def test_W9_no_query_reads_more_rows_than_it_answers_with(
 ) -> None:
     steps = plan(connection, statement)
     assert any(step.startswith("SEARCH") and step.endswith(index) for step in steps), steps
-    assert not any("SCAN" in step for step in steps), steps
+    assert not any(step.startswith("SCAN") and step != "SCAN u" for step in steps), steps
 
 
 @pytest.mark.parametrize("order", list(Order))

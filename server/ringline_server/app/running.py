@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
+import os
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -52,8 +53,12 @@ class RunningServer:
 
 
 def new_uid() -> str:
-    """Return an id that nobody can guess."""
-    return str(uuid.uuid4())
+    """Return an id that nobody can guess: a UUID of version 7 with 72 random bits.
+
+    It begins with the time, so that what is kept of new calls lies together in every index.
+    """
+    at, chance = f"{time.time_ns() // 1_000_000:012x}", os.urandom(9).hex()
+    return f"{at[:8]}-{at[8:]}-7{chance[:3]}-8{chance[3:6]}-{chance[6:]}"
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from binascii import a2b_base64
+from collections.abc import Sequence
 from json.encoder import encode_basestring
 
 from ringline_server.rules.call import Call, Cause
@@ -41,6 +42,9 @@ _EVENT_TYPES = dict(EventType.__members__)
 _GONE = dict(Gone.__members__)
 
 _CREATED = Cause(EventType.CALL_CREATED)
+
+_NO_EVENT = Event(seq=0, type=EventType.CALL_CREATED, time=0, cid="", uid="", session=0, revision=0)
+"""What the first event of a step is compared with."""
 
 
 def encode_call(call: Call) -> str:
@@ -109,47 +113,64 @@ def decode_call(text: str) -> Call:
     )
 
 
-def encode_event(event: Event) -> str:
-    """Return the event as text. Put together by hand: there are several in a step, and all are flat."""
+def encode_events(events: Sequence[Event]) -> str:  # noqa: C901 -- one field after the other
+    """Return the events of a step as text: of each one what is not as in the one before it."""
     quote = encode_basestring
-    text = (
-        f'{{"seq":{event.seq},"type":"{event.type}","time":{event.time},"cid":{quote(event.cid)},'
-        f'"uid":{quote(event.uid)},"session":{event.session},"revision":{event.revision}'
-    )
-    if event.actor_user_id:
-        text += f',"actor_user_id":{quote(event.actor_user_id)}'
-    if event.acting_service_id:
-        text += f',"acting_service_id":{quote(event.acting_service_id)}'
-    if event.device_id:
-        text += f',"device_id":{quote(event.device_id)}'
-    if event.ring_id:
-        text += f',"ring_id":{quote(event.ring_id)}'
-    if event.subject_user_ids:
-        text += f',"subject_user_ids":[{",".join([quote(user) for user in event.subject_user_ids])}]'
-    if event.reason:
-        text += f',"reason":{quote(event.reason)}'
-    return text + "}"
+    parts = []
+    before = _NO_EVENT
+    for event in events:
+        text = f'{{"seq":{event.seq},"type":"{event.type!s}"'
+        if event.time != before.time:
+            text += f',"time":{event.time}'
+        if event.cid != before.cid:
+            text += f',"cid":{quote(event.cid)}'
+        if event.uid != before.uid:
+            text += f',"uid":{quote(event.uid)}'
+        if event.session != before.session:
+            text += f',"session":{event.session}'
+        if event.revision != before.revision:
+            text += f',"revision":{event.revision}'
+        if event.actor_user_id != before.actor_user_id:
+            text += f',"actor_user_id":{quote(event.actor_user_id)}'
+        if event.acting_service_id != before.acting_service_id:
+            text += f',"acting_service_id":{quote(event.acting_service_id)}'
+        if event.device_id != before.device_id:
+            text += f',"device_id":{quote(event.device_id)}'
+        if event.ring_id != before.ring_id:
+            text += f',"ring_id":{quote(event.ring_id)}'
+        if event.subject_user_ids != before.subject_user_ids:
+            text += f',"subject_user_ids":[{",".join([quote(user) for user in event.subject_user_ids])}]'
+        if event.reason != before.reason:
+            text += f',"reason":{quote(event.reason)}'
+        parts.append(text + "}")
+        before = event
+    return f"[{','.join(parts)}]"
 
 
-def decode_event(text: str) -> Event:
-    """Return the event that was encoded."""
-    fields: Fields = _decode(text)
+def decode_events(text: str) -> list[Event]:
+    """Return the events that were encoded."""
+    events = []
+    fields: Fields = {}
     get = fields.get
-    return Event(
-        seq=fields["seq"],
-        type=_EVENT_TYPES[fields["type"]],
-        time=fields["time"],
-        cid=fields["cid"],
-        uid=fields["uid"],
-        session=fields["session"],
-        revision=fields["revision"],
-        actor_user_id=get("actor_user_id", ""),
-        acting_service_id=get("acting_service_id", ""),
-        device_id=get("device_id", ""),
-        ring_id=get("ring_id", ""),
-        subject_user_ids=tuple(get("subject_user_ids", ())),
-        reason=get("reason", ""),
-    )
+    for changes in _decode(text):
+        fields.update(changes)
+        event = Event(
+            seq=fields["seq"],
+            type=_EVENT_TYPES[fields["type"]],
+            time=get("time", 0),
+            cid=get("cid", ""),
+            uid=get("uid", ""),
+            session=get("session", 0),
+            revision=get("revision", 0),
+            actor_user_id=get("actor_user_id", ""),
+            acting_service_id=get("acting_service_id", ""),
+            device_id=get("device_id", ""),
+            ring_id=get("ring_id", ""),
+            subject_user_ids=tuple(get("subject_user_ids", ())),
+            reason=get("reason", ""),
+        )
+        events.append(event)
+    return events
 
 
 def encode_answer(answer: Answer) -> str:

@@ -32,6 +32,8 @@ _WRITER = (
     "PRAGMA fullfsync = ON",
     "PRAGMA checkpoint_fullfsync = ON",
     "PRAGMA journal_size_limit = 67108864",
+    # Pages, 16 MB: the longer the log, the more often a checkpoint writes a page once that was changed many times.
+    "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA cache_size = -65536",
 )
 

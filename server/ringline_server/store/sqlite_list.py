@@ -70,7 +70,8 @@ def _add_viewer(where: _Where, query: ListQuery) -> None:
         where.add("u.missed = 1")
     if query.member_user_id:
         where.add(
-            "EXISTS (SELECT 1 FROM call_users AS m WHERE m.user_id = ? AND m.uid = u.uid AND m.listed = 1)",
+            "EXISTS (SELECT 1 FROM call_users AS m "
+            "WHERE m.user_id = ? AND m.created_at = u.created_at AND m.uid = u.uid AND m.listed = 1)",
             query.member_user_id,
         )
 

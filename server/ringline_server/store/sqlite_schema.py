@@ -68,17 +68,17 @@ CREATE TABLE call_users (
     listed        INTEGER NOT NULL, -- 1 if the call is in their list
     created_at    INTEGER NOT NULL, -- when the call was created
     changed_at    INTEGER NOT NULL, -- position at which one of the other columns last changed
-    PRIMARY KEY (user_id, uid)
+    PRIMARY KEY (user_id, created_at, uid)
 ) STRICT, WITHOUT ROWID"""
 
 _EVENTS = """
 CREATE TABLE events (
-    -- All that happened on calls, in order.
-    position  INTEGER PRIMARY KEY, -- counts the events of all calls, without a gap
+    -- All that happened on calls, in order: one row for the events of each step.
+    position  INTEGER PRIMARY KEY, -- of its last event: counts the events of all calls, without a gap
     uid       TEXT NOT NULL,       -- of the call
-    seq       INTEGER NOT NULL,    -- counts the events of the call
+    seq       INTEGER NOT NULL,    -- of its last event: counts the events of the call
     time      INTEGER NOT NULL,    -- when it happened
-    body      TEXT NOT NULL        -- the whole event as JSON
+    body      TEXT NOT NULL        -- the events as JSON; what one shares with the one before it is left out
 ) STRICT"""
 
 _REQUESTS = """
@@ -120,9 +120,9 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX calls_by_updated_at ON calls (updated_at, uid)",
             f"CREATE INDEX calls_by_starts_at ON calls (coalesce(starts_at, {NEVER}), uid)",
             _CALL_USERS,
-            "CREATE INDEX call_users_present ON call_users (user_id, calling_state) WHERE ended = 0",
-            "CREATE INDEX call_users_changed ON call_users (user_id, changed_at)",
-            "CREATE INDEX call_users_listed ON call_users (user_id, created_at, uid) WHERE listed = 1",
+            # Two, so that what happens before a call has ended touches only the small one.
+            "CREATE INDEX call_users_present ON call_users (user_id, calling_state, changed_at) WHERE ended = 0",
+            "CREATE INDEX call_users_past ON call_users (user_id, changed_at) WHERE ended = 1",
             _EVENTS,
             "CREATE UNIQUE INDEX events_by_call ON events (uid, seq)",
             _REQUESTS,

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ringline_server.rules.outcome import Event
 from ringline_server.rules.terms import CallingState, CallState
-from ringline_server.store.codec import decode_call, decode_event
+from ringline_server.store.codec import decode_call, decode_events
 from ringline_server.store.port import CallKey, ListQuery, Placed, Snapshot, StoreError, Timer
 from ringline_server.store.sqlite_list import list_statement
 
@@ -45,8 +45,11 @@ class SqliteSnapshot:
         return int(head)
 
     def oldest(self) -> tuple[int, int] | None:
-        row = self._execute("SELECT position, time FROM events ORDER BY position LIMIT 1").fetchone()
-        return None if row is None else (row[0], row[1])
+        row = self._execute("SELECT position, body FROM events ORDER BY position LIMIT 1").fetchone()
+        if row is None:
+            return None
+        events = decode_events(row[1])
+        return row[0] - len(events) + 1, events[0].time
 
     def call(self, key: CallKey) -> Placed | None:
         row = self._execute("SELECT position, body FROM calls WHERE type = ? AND id = ?", key).fetchone()
@@ -62,7 +65,7 @@ class SqliteSnapshot:
         return self._placed(row for _, row in self._execute(statement, (user_id, *states, limit)).fetchall())
 
     def user_changes(self, user_id: str, after: int, limit: int) -> list[Placed]:
-        return self._placed(row for _, row in self._execute(USER_CHANGES, (user_id, after, limit)).fetchall())
+        return self._placed(row for _, row in self._execute(USER_CHANGES, (user_id, after) * 2 + (limit,)).fetchall())
 
     def calls_in_states(self, states: Collection[CallState], before: int | None, limit: int) -> list[Placed]:
         below = _NEWEST if before is None else before
@@ -80,10 +83,18 @@ class SqliteSnapshot:
         return self._placed(row for (row,) in self._execute(statement, parameters).fetchall())
 
     def call_events(self, uid: str, after_seq: int, limit: int) -> list[Event]:
-        return [decode_event(body) for (body,) in self._execute(CALL_EVENTS, (uid, after_seq, limit)).fetchall()]
+        steps = self._execute(CALL_EVENTS, (uid, after_seq, limit)).fetchall()
+        return [event for (body,) in steps for event in decode_events(body) if event.seq > after_seq][:limit]
 
     def events(self, after: int, limit: int) -> list[tuple[int, Event]]:
-        return [(position, decode_event(body)) for position, body in self._execute(EVENTS, (after, limit)).fetchall()]
+        found: list[tuple[int, Event]] = []
+        for last, body in self._execute(EVENTS, (after, limit)).fetchall():
+            events = decode_events(body)
+            placed = enumerate(events, start=last - len(events) + 1)
+            found += [one for one in placed if one[0] > after]
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def timers(self) -> Iterator[Timer]:
         rows = self._execute("SELECT type, id, due FROM timers").fetchall()
@@ -108,8 +119,13 @@ USER_CALLS = (
 )
 
 USER_CHANGES = (
-    "SELECT u.changed_at, c.rowid FROM call_users AS u CROSS JOIN calls AS c ON c.uid = u.uid "
-    "WHERE u.user_id = ? AND u.changed_at > ? ORDER BY u.changed_at LIMIT ?"
+    "SELECT u.changed_at, c.rowid FROM ("
+    "SELECT changed_at, uid FROM call_users INDEXED BY call_users_present WHERE user_id = ? AND ended = 0 "
+    "AND calling_state IN ('IDLE', 'RINGING', 'JOINED', 'LEFT') AND changed_at > ? "
+    "UNION ALL "
+    "SELECT changed_at, uid FROM call_users INDEXED BY call_users_past WHERE user_id = ? AND ended = 1 "
+    "AND changed_at > ? ORDER BY changed_at LIMIT ?"
+    ") AS u CROSS JOIN calls AS c ON c.uid = u.uid ORDER BY u.changed_at"
 )
 
 # One statement for each state, merged by the caller: SQLite would sort all rows of all the states.

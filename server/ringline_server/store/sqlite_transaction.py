@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from ringline_server.rules.call import Call
-from ringline_server.store.codec import decode_answer, decode_call, encode_answer, encode_call, encode_event
+from ringline_server.store.codec import decode_answer, decode_call, encode_answer, encode_call, encode_events
 from ringline_server.store.port import (
     CallKey,
     CommitFailed,
@@ -119,21 +119,19 @@ class SqliteTransaction:
             into[call.uid] = write
             if step.before is not None and step.before.starts_at != call.starts_at:
                 moved.add(call.uid)
-            first = step.position - len(step.events) + 1
-            events += [
-                (position, event.uid, event.seq, event.time, encode_event(event))
-                for position, event in enumerate(step.events, start=first)
-            ]
+            last = step.events[-1]
+            events.append((step.position, last.uid, last.seq, last.time, encode_events(step.events)))
             for user, relation in write.relations:
+                # Plain numbers and texts: for all else Python looks for an adapter, which takes longer than to write.
                 relations[user, call.uid] = (
                     user,
                     call.uid,
-                    relation.ended,
-                    relation.calling_state,
-                    relation.direction,
+                    int(relation.ended),
+                    str(relation.calling_state),
+                    None if relation.direction is None else str(relation.direction),
                     relation.last_ring,
-                    relation.missed,
-                    relation.listed,
+                    int(relation.missed),
+                    int(relation.listed),
                     call.created_at,
                     step.position,
                 )
@@ -214,7 +212,7 @@ _UPSERT_CALL_USER = (
 
 def _changed_row(write: Write) -> tuple[object, ...]:
     call = write.step.call
-    return (write.step.position, call.state, call.updated_at, encode_call(call), call.uid)
+    return (write.step.position, str(call.state), call.updated_at, encode_call(call), call.uid)
 
 
 def _request_row(one: Remembered) -> tuple[object, ...]:
