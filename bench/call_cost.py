@@ -28,7 +28,7 @@ from ringline_server.api.call_types import BUILT_IN
 from ringline_server.api.encode import CallEncoder
 from ringline_server.api.health import HealthState
 from ringline_server.api.identity import DevelopmentIdentity
-from ringline_server.api.port import RequestContext, Unary
+from ringline_server.api.port import READY, RequestContext, Unary
 from ringline_server.api.rpcs import build_rpcs
 from ringline_server.api.watch import WatchHandler
 from ringline_server.app import configure_logging
@@ -130,9 +130,10 @@ class Stage:
         await self.hub.stop()
         await self.store.close()
 
-    async def _send(self, message: bytes) -> None:
+    def _send(self, message: bytes) -> Awaitable[None]:
         self.told += 1
         self._told.set()
+        return READY
 
 
 async def _one(request: bytes) -> AsyncIterator[bytes]:

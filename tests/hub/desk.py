@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from ringline_server.engine.engine import Engine
 from ringline_server.engine.port import Outcome, Submission
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.hub import Hub
-from ringline_server.hub.message import Change, Told, WatchError
+from ringline_server.hub.message import Change, Told
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.commands import Command, GetOrCreate, MemberInput
 from ringline_server.rules.context import Actor
@@ -23,21 +24,37 @@ from tests.rules.world import BUILT_IN
 
 
 class Reader:
-    """The reading end of one stream."""
+    """The reading end of one stream, with room for one message."""
 
     def __init__(self, hub: Hub, watch: Watch) -> None:
         self.watch = watch
         self._hub = hub
-        self._messages = watch.run()
-        self._next: asyncio.Task[Told] | None = None
+        self._stream: asyncio.Task[None] | None = None
+        self._told: deque[Told] = deque()
+        self._news = asyncio.Event()
+        self._room: asyncio.Future[None] | None = None
+
+    def _tell(self, told: Told) -> asyncio.Future[None]:
+        self._told.append(told)
+        self._news.set()
+        self._room = asyncio.get_running_loop().create_future()
+        return self._room
 
     async def next(self) -> Told:
         """Return the next message, which has to come."""
-        if self._next is None:
-            self._next = asyncio.ensure_future(anext(self._messages))
-        told = await asyncio.wait_for(self._next, 10)
-        self._next = None
-        return told
+        self.begin()
+        async with asyncio.timeout(10):
+            await self._news.wait()
+        if self._told:
+            return self._told.popleft()
+        await self.end()
+        raise StopAsyncIteration
+
+    async def end(self) -> None:
+        """Return once the stream is over, which has to come without reading on; raise what ended it."""
+        assert self._stream is not None
+        async with asyncio.timeout(10):
+            await self._stream
 
     async def change(self) -> Change:
         """Return the next message, which has to be a change."""
@@ -47,25 +64,30 @@ class Reader:
 
     def begin(self) -> None:
         """Begin to read, without waiting for a message."""
-        if self._next is None:
-            self._next = asyncio.ensure_future(anext(self._messages))
+        if self._told:
+            return
+        self._news.clear()
+        if self._stream is None:
+            self._stream = asyncio.ensure_future(self.watch.run(self._tell))
+            self._stream.add_done_callback(lambda _: self._news.set())
+        elif self._stream.done():
+            self._news.set()
+        elif self._room is not None and not self._room.done():
+            self._room.set_result(None)
 
     async def quiet(self) -> bool:
         """Whether there is nothing to read now."""
         self.begin()
-        assert self._next is not None
         for _ in range(50):
             await asyncio.sleep(0)
-        return not self._next.done()
+        return not self._news.is_set()
 
     async def close(self) -> None:
         """Go away, as a client does."""
         self._hub.forget(self.watch)
-        if self._next is not None:
-            self._next.cancel()
-            with suppress(asyncio.CancelledError, StopAsyncIteration, WatchError):
-                await self._next
-        await self._messages.aclose()
+        if self._stream is not None:
+            self._stream.cancel()
+            await asyncio.wait([self._stream])
 
 
 class Desk:

@@ -253,6 +253,37 @@ async def test_W6_a_reader_that_waits_for_news_is_not_slow(desk: Desk) -> None:
     assert reader.watch.cut_by is None
 
 
+async def test_W6_a_stream_that_fails_costs_others_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    readers = [desk.watch("bob") for _ in range(4)]
+    for reader in readers:
+        await begun(reader)
+        assert await reader.quiet()
+    cannot_tell, cannot_match, *others = readers
+
+    def fail(_: object) -> bool:
+        raise ValueError("no good")
+
+    monkeypatch.setattr(cannot_tell.watch, "_tell", fail)
+    monkeypatch.setattr(cannot_match.watch, "offer", fail)
+    await desk.ring()
+    for reader in others:
+        assert (await reader.change()).kind is Kind.ADDED
+    for reader in (cannot_tell, cannot_match):
+        with pytest.raises(ValueError, match="no good"):
+            await reader.end()
+
+
+async def test_W6_many_streams_are_told_in_slices(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ringline_server.hub.hub._SLICE", 2)
+    readers = [desk.watch("bob") for _ in range(5)]
+    for reader in readers:
+        await begun(reader)
+        assert await reader.quiet()
+    await desk.ring()
+    for reader in readers:
+        assert (await reader.change()).kind is Kind.ADDED
+
+
 async def test_W7_a_stream_is_told_that_the_server_goes_and_ends(desk: Desk) -> None:
     reader = desk.watch("bob")
     token = await begun(reader)
@@ -506,11 +537,10 @@ async def test_P5_a_replaced_stream_that_waits_in_a_send_is_cut(desk: Desk) -> N
     phone = Actor("bob", device_id="phone")
     first = desk.watch(phone)
     await begun(first)
-    cut: list[str] = []
-    first.watch.on_cut = lambda: cut.append("first")
     for _ in range(2):
         desk.watch(phone)
-    assert cut == ["first"]
+    with pytest.raises(Replaced):
+        await first.end()
 
 
 async def test_P5_the_seventeenth_watch_of_a_user_is_refused_unless_its_device_has_one(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -52,8 +52,22 @@ class RequestContext:
     """What the RPC's line in the log says beside how it ended."""
 
 
+class _Ready:
+    """An awaitable that is over at once."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+READY: Awaitable[None] = _Ready()
+"""What ``Send`` returns when the message is sent and the next one may be."""
+
 Send = Callable[[bytes], Awaitable[None]]
-"""Sends one message of a stream; returns when the wire's flow control lets the next one be sent."""
+"""Sends one message of a stream. What it returns is over when the wire's flow control lets the next one be sent.
+
+Until then it has to be awaited, for some wires send no sooner; only if it is ``READY`` there is no need to.
+"""
 
 Unary = Callable[[RequestContext, bytes], Awaitable[bytes]]
 """Takes the request's bytes, returns the response's; raises RpcError and nothing else, save CancelledError."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import partial
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.encode import CallEncoder
 from ringline_server.api.errors import ApiError, fail
 from ringline_server.api.identity import Identity
-from ringline_server.api.port import RequestContext, Send
+from ringline_server.api.port import READY, RequestContext, Send
 from ringline_server.api.requests import watch_request
 from ringline_server.api.rpc import note_actor
 from ringline_server.api.splice import enum_numbers, int_field, message_field, text_field, timestamp_field
@@ -36,7 +34,6 @@ from ringline_server.hub.message import (
 )
 from ringline_server.hub.snapshot import MAX_SNAPSHOT_CALLS
 from ringline_server.hub.token import ResetReason
-from ringline_server.hub.watch import Watch
 from ringline_server.rules.access import require_readable
 from ringline_server.rules.context import Actor, CallType, Context
 from ringline_server.rules.terms import EventType, StopReason
@@ -80,7 +77,7 @@ class WatchHandler:
                 request.actor, request.filter, resume_token=request.resume_token, heartbeat=request.heartbeat
             )
             try:
-                await self._tell(watch, send)
+                await watch.run(partial(self._tell, request.actor, send))
             finally:
                 self._hub.forget(watch)
         except WatchError as error:
@@ -96,22 +93,10 @@ class WatchHandler:
         for key in keys:
             require_readable(calls.get(key), Context(actor, self._call_types[key[0]]))
 
-    async def _tell(self, watch: Watch, send: Send) -> None:
-        """Send what the hub tells; a send that waits for its reader too long is given up (W6)."""
-        task = asyncio.current_task()
-        if task is not None:
-            watch.on_cut = partial(_cancel, task)
-        try:
-            async with aclosing(watch.run()) as messages:
-                async for told in messages:
-                    await send(self._encode(watch.sight.actor, told))
-        except asyncio.CancelledError:
-            if task is None or watch.cut_by is None or task.uncancel() > 0:
-                raise
-            raise watch.cut_by from None
-
-    def _encode(self, actor: Actor, told: Told) -> bytes:
-        return self._message(actor, told.message) + text_field(7, told.token) + timestamp_field(8, self._clock.now())
+    def _tell(self, actor: Actor, send: Send, told: Told) -> Awaitable[None] | None:
+        message = self._message(actor, told.message) + text_field(7, told.token)
+        sent = send(message + timestamp_field(8, self._clock.now()))
+        return None if sent is READY else sent
 
     def _message(self, actor: Actor, message: Message) -> bytes:
         match message:
@@ -186,7 +171,3 @@ def _ended(error: WatchError, actor: Actor) -> ApiError:
                 "TOO_SLOW",
                 "The stream was not read for too long. Watch again with the last resume_token; nothing is lost.",
             )
-
-
-def _cancel(task: asyncio.Task[object]) -> None:
-    task.cancel()

@@ -13,6 +13,7 @@ from ringline_server.rules.terms import CallingState, CallState, Direction
 from ringline_server.rules.viewer import calling_state, direction
 
 DEFAULT_CALLING_STATES = frozenset({CallingState.RINGING})
+_ALL_DIRECTIONS = frozenset(Direction)
 DEFAULT_CALL_STATES = frozenset({CallState.RINGING, CallState.ACTIVE})
 
 
@@ -55,7 +56,7 @@ class Filter:
             return False
         if actor.is_service_itself:
             return call.state in self.call_states
-        if (call.ended and not self.cids) or not readable(call, actor, call_type):
+        if call.ended and not self.cids:
             return False
         user = actor.user_id
         state = calling_state(call, user)
@@ -63,7 +64,9 @@ class Filter:
             return False
         if state is CallingState.IDLE and not self.cids and user not in call.members:
             return False
-        return len(self.directions) == len(Direction) or direction(call, user) in self.directions
+        if self.directions != _ALL_DIRECTIONS and direction(call, user) not in self.directions:
+            return False
+        return readable(call, actor, call_type)
 
     def digest(self) -> bytes:
         """Return eight bytes that differ for every other filter: what a resume token is bound to (W4)."""

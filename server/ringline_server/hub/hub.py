@@ -31,6 +31,9 @@ MAX_DEVICE_WATCHES = 2
 
 _SWEEP = 1_000_000
 
+_SLICE = 500
+"""How many streams tell what they owe before the event loop goes on with something else."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -85,13 +88,21 @@ class Hub:
     # From the engine.
 
     def publish(self, steps: Sequence[Step]) -> None:
-        """Hand steps to the streams of everybody whom they concern (W2, N3)."""
+        """Hand steps to the streams of everybody whom they concern, which tell them as soon as they can (W2, N3)."""
+        owing: dict[Watch, None] = {}
         for step in steps:
             for watch in self._audience(step):
-                watch.offer(step)
+                try:
+                    if watch.offer(step):
+                        owing[watch] = None
+                except Exception as error:  # noqa: BLE001 -- it is this stream's, and no other's
+                    watch.cut(error)
             if step.notification is not None:
-                self._notify(step)
+                owing.update(dict.fromkeys(self._notified(step)))
             self._position = max(self._position, step.position)
+        if owing:
+            # Not at once: the answers to the commands behind the steps go first.
+            self._tell_soon(list(owing))
 
     def is_online(self, user_id: str, device_id: str) -> bool:
         """Whether the user's device holds a stream (T6)."""
@@ -155,12 +166,21 @@ class Hub:
             audience.update(self._by_user.get(user, {}))
         return audience
 
-    def _notify(self, step: Step) -> None:
+    def _tell_soon(self, owing: list[Watch]) -> None:
+        asyncio.get_running_loop().call_soon(self._tell, owing)
+
+    def _tell(self, owing: list[Watch]) -> None:
+        """Let streams tell what they owe, so many at a time that nobody else waits long."""
+        for watch in owing[:_SLICE]:
+            watch.drain()
+        if len(owing) > _SLICE:
+            self._tell_soon(owing[_SLICE:])
+
+    def _notified(self, step: Step) -> list[Watch]:
+        """Note the step's notification on the streams of all members but its sender, and return those."""
         sender = step.notification.actor_user_id if step.notification else ""
-        for user in step.call.members:
-            if user != sender:
-                for watch in list(self._by_user.get(user, ())):
-                    watch.notify(step)
+        users = [user for user in step.call.members if user != sender]
+        return [watch for user in users for watch in self._by_user.get(user, ()) if watch.notify(step)]
 
     def _to_replace(self, actor: Actor) -> Watch | None:
         """Return the stream in whose place the actor's next one comes, if any; raise TooManyWatches (P5)."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,12 +21,12 @@ from ringline_server.hub.message import (
     GoingAway,
     Heartbeat,
     Kind,
+    Message,
     Notified,
     Reset,
     SnapshotComplete,
     Told,
     TooSlow,
-    WatchError,
 )
 from ringline_server.hub.snapshot import Beginning, Sight, read_page, read_resumed, read_snapshot
 from ringline_server.hub.token import ResetReason, Tokens
@@ -44,6 +43,9 @@ MANY_MEMBERS = 50
 """UPDATED for a call with more members is told at most every ``UPDATE_INTERVAL`` (W6)."""
 
 UPDATE_INTERVAL = 200_000
+
+Tell = Callable[[Told], Awaitable[None] | None]
+"""Tells a message to the reader. Returns what has to be awaited before the next one; None if nothing has to."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,11 @@ class _Pending:
 
 
 class Watch:
-    """A stream's side in the hub. ``run`` yields what to tell; the hub hands it steps with ``offer``."""
+    """A stream's side in the hub, which hands it steps. ``run`` is its task, and ends when the stream does.
+
+    As long as the reader has room, what is owed is told by ``drain``, on the spot. The task does what needs waiting:
+    it reads the beginning, and waits for room.
+    """
 
     def __init__(
         self,
@@ -81,9 +87,7 @@ class Watch:
         self.sight = sight
         self.sending_since: int | None = None
         """Since when a message waits to be taken by the reader; None while none does."""
-        self.on_cut: Callable[[], None] | None = None
-        """Called once when the stream is cut while it waits in a send."""
-        self.cut_by: WatchError | None = None
+        self.cut_by: Exception | None = None
         """What ends the stream before the server goes away, once something does."""
         self._store = store
         self._clock = clock
@@ -92,7 +96,7 @@ class Watch:
         self._tokens = Tokens(store.epoch, sight.actor, sight.filter.digest())
         self._resume_token = resume_token
         self._heartbeat = heartbeat
-        self._next_heartbeat = clock.now() + heartbeat
+        self._heartbeat_due = False
         self._floor = 0
         """Steps up to here are part of what was loaded."""
         self._pending: dict[str, _Pending] = {}
@@ -105,133 +109,177 @@ class Watch:
         """During a snapshot of pages: what was told, by uid."""
         self._paged_to: int | None = None
         """The position at which the last page was read."""
+        self._matched = ("", 0, False)
+        """The call last offered, by uid and revision, and whether it matched: mostly it is the next step's before."""
+        self._tell: Tell
+        self._task: asyncio.Task[object] | None = None
+        """The task in ``run``."""
+        self._is_free = False
+        """Whether the beginning is over and the reader has room; otherwise the task is at work, or about to be."""
+        self._room: Awaitable[None] | None = None
+        """What the task is to await until the reader has room."""
         self._going_away = False
         self._wake = asyncio.Event()
 
     # From the hub.
 
-    def offer(self, step: Step) -> None:
-        """Take note of a step that may concern this stream. Steps come in the order of their positions."""
+    def offer(self, step: Step) -> bool:
+        """Take note of a step that may concern this stream, and return whether it does: then ``drain`` is due.
+
+        Steps come in the order of their positions.
+        """
+        if step.position <= self._floor or self._dropped_at is not None:
+            return False
         call = step.call
-        if step.position <= self._floor or self._dropped_at is not None or not self.sight.filter.covers(call):
-            return
+        uid = call.uid
         matches = self.sight.matches(call)
-        pending = self._pending.get(call.uid)
+        before, self._matched = self._matched, (uid, call.revision, matches)
+        pending = self._pending.get(uid)
         if pending is not None:
             pending.latest, pending.call, pending.matches = step.position, call, matches
             pending.matched = pending.matched or matches
+            return True
+        known = False
+        if step.before is not None:
+            known = before[2] if before[:2] == (uid, step.before.revision) else self.sight.matches(step.before)
+        if not (matches or known):
+            return False
+        if len(self._pending) >= MAX_PENDING:
+            self._dropped_at = min(one.first for one in self._pending.values())
+            self._pending.clear()
         else:
-            known = step.before is not None and self.sight.matches(step.before)
-            if not (matches or known):
-                return
             first = step.position - len(step.events) + 1
-            if len(self._pending) >= MAX_PENDING:
-                self._dropped_at = min(one.first for one in self._pending.values())
-                self._pending.clear()
-            else:
-                self._pending[call.uid] = _Pending(first, step.position, call, known, matches, matches)
-        self._wake.set()
+            self._pending[uid] = _Pending(first, step.position, call, known, matches, matches)
+        return True
 
-    def notify(self, step: Step) -> None:
-        """Take note of an ordinary notification, whatever the filter's states (N3)."""
+    def notify(self, step: Step) -> bool:
+        """Take note of an ordinary notification, whatever the filter's states (N3); return as ``offer`` does."""
         types = self.sight.filter.types
         if step.notification is None or (types and step.call.type not in types) or not self.sight.may_read(step.call):
-            return
+            return False
         if len(self._notifications) >= MAX_NOTIFICATIONS:
             self.cut(TooSlow())
-            return
+            return False
         self._notifications.append(Notified(step.call, step.notification))
-        self._wake.set()
+        return True
+
+    def drain(self) -> None:
+        """Tell what is owed as far as the reader has room; the rest once it has. What goes wrong ends the stream."""
+        if self._is_free:
+            try:
+                self._tell_due()
+            except Exception as error:  # noqa: BLE001 -- it is this stream's, and told by its task
+                self.cut(error)
 
     def go_away(self) -> None:
         """End the stream in good order (W7)."""
         self._going_away = True
         self._wake.set()
 
-    def cut(self, by: WatchError) -> None:
-        """End the stream with this error, also if it waits in a send. The first of several counts."""
+    def cut(self, by: Exception) -> None:
+        """End the stream with this error, whatever it waits for. The first of several counts."""
+        if self.cut_by is None:
+            self.cut_by = by
+            self._is_free = False
+            if self._task is not None:
+                self._task.cancel()
+
+    # The task.
+
+    async def run(self, tell: Tell) -> None:
+        """Tell until the server goes away; raise TooManyCalls, or what the stream was cut by."""
+        self._tell = tell
+        self._task = asyncio.current_task()
+        try:
+            await self._tell_all()
+        except asyncio.CancelledError:
+            if self.cut_by is None or self._task is None or self._task.uncancel() > 0:
+                raise
+            raise self.cut_by from None
+        finally:
+            self._is_free = False
+            self._task = None
+
+    async def _tell_all(self) -> None:
         if self.cut_by is not None:
-            return
-        self.cut_by = by
-        self._wake.set()
-        if self.on_cut is not None and self.sending_since is not None:
-            self.on_cut()
-
-    # To the reader.
-
-    async def run(self) -> AsyncGenerator[Told, None]:
-        """Yield messages until the server goes away; raise TooManyCalls, or what the stream was cut by."""
-        self._alarms.at(self._next_heartbeat, self._wake.set)
-        async with aclosing(self._messages()) as messages:
-            async for told in messages:
-                if self.cut_by is not None:
-                    raise self.cut_by
-                self.sending_since = self._clock.now()
-                yield told
-                self.sending_since = None
-
-    async def _messages(self) -> AsyncGenerator[Told, None]:
-        async for told in self._begin():
-            yield told
+            raise self.cut_by
+        self._alarms.at(self._clock.now() + self._heartbeat, self._beat)
+        await self._begin()
         while not self._going_away:
-            self._wake.clear()
-            for told in self._due():
-                yield told
-            if self._dropped_at is not None:
-                async for told in self._start_again(ResetReason.TOO_MANY_CHANGES):
-                    yield told
-            elif self.cut_by is not None:
-                raise self.cut_by
-            else:
-                await self._wake.wait()
-        yield Told(GoingAway(), self._token())
+            await self._follow()
+            if self._dropped_at is not None and not self._going_away:
+                await self._start_again(ResetReason.TOO_MANY_CHANGES)
+        await self._say(GoingAway(), self._token())
+
+    async def _follow(self) -> None:
+        """Let ``drain`` tell what comes, until there is something to wait for."""
+        self._wake.clear()
+        self._is_free = True
+        self._tell_due()
+        await self._wake.wait()
+        self._is_free = False
+        if self._room is not None:
+            await self._wait(self._room)
+            self._room = None
+
+    def _tell_due(self) -> None:
+        for told in self._due():
+            self._room = self._tell(told)
+            if self._room is not None:
+                self._is_free = False
+                self._wake.set()
+                return
+        if self._dropped_at is not None:
+            self._wake.set()
+
+    async def _say(self, message: Message, token: str = "") -> None:
+        room = self._tell(Told(message, token))
+        if room is not None:
+            await self._wait(room)
+
+    async def _wait(self, room: Awaitable[None]) -> None:
+        self.sending_since = self._clock.now()
+        await room
+        self.sending_since = None
 
     def _token(self) -> str:
         """Return the low-water mark: everything up to it has been told (W4)."""
         if self._dropped_at is not None:
             return self._tokens.encode(self._dropped_at - 1)
-        first = next(iter(self._pending.values()), None)
-        return self._tokens.encode(max(self._head(), self._floor) if first is None else first.first - 1)
+        for first in self._pending.values():
+            return self._tokens.encode(first.first - 1)
+        return self._tokens.encode(max(self._head(), self._floor))
 
     # The beginning.
 
-    async def _begin(self) -> AsyncGenerator[Told, None]:
-        beginning: Beginning | None = None
+    async def _begin(self) -> None:
         if self._resume_token:
             beginning = await self._store.read(
                 lambda snapshot: read_resumed(snapshot, self.sight, self._tokens, self._resume_token)
             )
-            if beginning.reset is not None:
-                yield Told(Reset(beginning.reset), "")
-                beginning = None
-        if beginning is None:
-            async for told in self._snapshot():
-                yield told
-            return
-        for told in self._load(beginning):
-            yield told
-        yield Told(SnapshotComplete(resumed=True), self._token())
+            if beginning.reset is None:
+                await self._load(beginning)
+                await self._say(SnapshotComplete(resumed=True), self._token())
+                return
+            await self._say(Reset(beginning.reset))
+        await self._snapshot()
 
-    async def _start_again(self, reason: ResetReason) -> AsyncGenerator[Told, None]:
-        yield Told(Reset(reason), "")
+    async def _start_again(self, reason: ResetReason) -> None:
+        await self._say(Reset(reason))
         self._pending.clear()
         self._updated_at.clear()
         self._dropped_at = None
-        async for told in self._snapshot():
-            yield told
+        await self._snapshot()
 
-    async def _snapshot(self) -> AsyncGenerator[Told, None]:
+    async def _snapshot(self) -> None:
         if self.sight.actor.is_service_itself:
-            async for told in self._pages():
-                yield told
+            await self._pages()
         else:
-            beginning = await self._store.read(lambda snapshot: read_snapshot(snapshot, self.sight))
-            for told in self._load(beginning):
-                yield told
+            await self._load(await self._store.read(lambda snapshot: read_snapshot(snapshot, self.sight)))
         if self._dropped_at is None:
-            yield Told(SnapshotComplete(resumed=False), self._token())
+            await self._say(SnapshotComplete(resumed=False), self._token())
 
-    def _load(self, beginning: Beginning) -> Iterator[Told]:
+    async def _load(self, beginning: Beginning) -> None:
         """Tell what was read, after forgetting the steps that are part of it."""
         present = {change.call.uid for change in beginning.changes if change.kind is not Kind.REMOVED}
         self._set_floor(beginning.position, present)
@@ -240,9 +288,9 @@ class Watch:
             replace(one, call=loaded.get(one.call.uid, one.call)) for one in self._notifications
         )
         for change in beginning.changes:
-            yield Told(change, "")
+            await self._say(change)
 
-    async def _pages(self) -> AsyncGenerator[Told, None]:
+    async def _pages(self) -> None:
         """Tell a service's snapshot page by page; what changes meanwhile comes in between, as it is by then.
 
         A call that changes before its page is read is not on it any more: ``_told`` knows what the reader has, until
@@ -262,11 +310,11 @@ class Watch:
             for placed in rows:
                 if placed.call.uid not in told and self.sight.matches(placed.call):
                     told.add(placed.call.uid)
-                    yield Told(Change(Kind.ADDED, placed.call), "")
+                    await self._say(Change(Kind.ADDED, placed.call))
             for due in self._due():
-                yield Told(due.message, "")
+                await self._say(due.message)
         for due in self._due():
-            yield Told(due.message, "")
+            await self._say(due.message)
 
     def _set_floor(self, position: int, present: set[str]) -> None:
         """Forget steps up to ``position``, where the matching calls were ``present``."""
@@ -281,6 +329,10 @@ class Watch:
 
     def _due(self) -> Iterator[Told]:
         """Take and yield what can be told now. Notifications first: no revision goes back on a stream."""
+        if self._heartbeat_due:
+            self._heartbeat_due = False
+            self._alarms.at(self._clock.now() + self._heartbeat, self._beat)
+            yield Told(Heartbeat(), self._token())
         yield from self._notified()
         for uid in list(self._pending):
             pending = self._pending.get(uid)
@@ -291,15 +343,14 @@ class Watch:
                 yield Told(change, self._token())
             yield from self._notified()
         self._end_paging()
-        now = self._clock.now()
-        if now >= self._next_heartbeat:
-            self._next_heartbeat = now + self._heartbeat
-            self._alarms.at(self._next_heartbeat, self._wake.set)
-            yield Told(Heartbeat(), self._token())
 
     def _notified(self) -> Iterator[Told]:
         while self._notifications:
             yield Told(self._notifications.popleft(), self._token())
+
+    def _beat(self) -> None:
+        self._heartbeat_due = True
+        self.drain()
 
     def _end_paging(self) -> None:
         """Forget what was told once no step is left that is older than the last page."""
@@ -332,12 +383,12 @@ class Watch:
 
     def _held_back(self, uid: str, pending: _Pending) -> bool:
         """Whether an update of a call with many members has to wait (W6)."""
-        if not pending.matches or not pending.known or len(pending.call.members) <= MANY_MEMBERS:
+        if len(pending.call.members) <= MANY_MEMBERS or not pending.matches or not pending.known:
             return False
         due = self._updated_at.get(uid, 0) + UPDATE_INTERVAL
         if self._clock.now() >= due:
             return False
         if not pending.held:
             pending.held = True
-            self._alarms.at(due, self._wake.set)
+            self._alarms.at(due, self.drain)
         return True

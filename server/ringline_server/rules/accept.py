@@ -9,7 +9,7 @@ from ringline_server.rules.draft import Draft
 from ringline_server.rules.named_ring import named_ring
 from ringline_server.rules.outcome import Answer, MetadataValue, Refusal, ended_metadata
 from ringline_server.rules.terms import Capability, EventType, JoinMode, Reason, RingState, TargetState
-from ringline_server.rules.value import changed
+from ringline_server.rules.value import replace
 
 
 def join(draft: Draft, command: Join) -> Answer:
@@ -62,7 +62,7 @@ def come_in(draft: Draft, user: str, device: str, number: int) -> Participant:
 
 def answer(draft: Draft, ring: Ring, by: str) -> None:
     """Answer an unanswered ring, and join its ringer if they wait (A2, A9)."""
-    draft.set_ring(changed(ring, state=RingState.ACCEPTED, accepted_at=draft.now, accepted_by_id=by))
+    draft.set_ring(replace(ring, state=RingState.ACCEPTED, accepted_at=draft.now, accepted_by_id=by))
     draft.touch(ring.ringer_id)
     if ring.waited_for and not draft.call.is_in(ring.ringer_id):
         draft.add_participant(ring.ringer_id, ring.ringer_device_id, ring.number)
@@ -106,21 +106,21 @@ def _join_again(draft: Draft, user: str, mode: JoinMode) -> Participant:
 
 def _claim(draft: Draft, unclaimed: Participant, device: str) -> Participant:
     """Give an unclaimed participation the device that joins, also where the ring names the device (A9)."""
-    claimed = changed(unclaimed, device_id=device)
+    claimed = replace(unclaimed, device_id=device)
     participants = tuple(claimed if one is unclaimed else one for one in draft.call.participants)
     draft.call.participants = participants
     ring = draft.call.ring(unclaimed.ring)
     if ring is not None:
         user = unclaimed.user_id
         if ring.ringer_id == user and not ring.ringer_device_id:
-            ring = changed(ring, ringer_device_id=device)
+            ring = replace(ring, ringer_device_id=device)
         targets = tuple(
-            changed(target, device_id=device)
+            replace(target, device_id=device)
             if target.user_id == user and target.state is TargetState.ACCEPTED and not target.device_id
             else target
             for target in ring.targets
         )
-        draft.set_ring(changed(ring, targets=targets))
+        draft.set_ring(replace(ring, targets=targets))
     draft.touch(unclaimed.user_id)
     draft.emit(EventType.PARTICIPANT_JOINED, ring=claimed.ring, subjects=[claimed.user_id], main=True)
     return claimed

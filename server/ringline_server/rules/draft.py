@@ -11,7 +11,7 @@ from ringline_server.rules.call import Call, Cause, Participant, Ring, Target
 from ringline_server.rules.context import Context
 from ringline_server.rules.outcome import Answer, Decision, Event, Notification
 from ringline_server.rules.terms import EndReason, EventType, Gone, RingState, TargetState
-from ringline_server.rules.value import changed
+from ringline_server.rules.value import replace
 
 
 class Draft:
@@ -157,7 +157,7 @@ class Draft:
             or (state is TargetState.REJECTED and reason in ("busy", "timeout"))
         )
         targets = tuple(
-            changed(
+            replace(
                 target,
                 state=state,
                 updated_at=self.now,
@@ -170,7 +170,7 @@ class Draft:
             else target
             for target in ring.targets
         )
-        finished = changed(ring, targets=targets)
+        finished = replace(ring, targets=targets)
         self.set_ring(finished)
         self.touch(*chosen)
         who = [target.user_id for target in ring.targets if target.user_id in chosen and target.rings]
@@ -185,11 +185,11 @@ class Draft:
         if ring.unanswered:
             self.close_ring(ring, RingState.CANCELLED, why, reason)
         elif ringing:
-            self.set_ring(changed(ring, ended_at=self.now))
+            self.set_ring(replace(ring, ended_at=self.now))
 
     def close_ring(self, ring: Ring, state: RingState, why: EndReason, reason: str = "") -> None:
         """End an unanswered ring, none of whose targets rings any more."""
-        self.set_ring(changed(ring, state=state, ended_at=self.now, end_reason=why, reason=reason))
+        self.set_ring(replace(ring, state=state, ended_at=self.now, end_reason=why, reason=reason))
         self.closed.append(ring.number)
         self.touch(ring.ringer_id)
 
@@ -223,7 +223,7 @@ class Draft:
         rings = self.call.rings
         if any(ring.ringer_id in gone for ring in rings):
             rings = tuple(
-                changed(ring, ringer_gone=True) if ring.ringer_id in gone and ring.ended_at is None else ring
+                replace(ring, ringer_gone=True) if ring.ringer_id in gone and ring.ended_at is None else ring
                 for ring in rings
             )
         self.call.participants = stay

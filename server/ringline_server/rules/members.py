@@ -10,6 +10,7 @@ from ringline_server.rules.draft import Draft
 from ringline_server.rules.outcome import Answer, invalid_field
 from ringline_server.rules.ring import ring
 from ringline_server.rules.terms import Capability, EndReason, EventType, TargetState
+from ringline_server.rules.value import replace
 
 
 def update_members(draft: Draft, command: UpdateMembers) -> Answer:
@@ -51,7 +52,7 @@ def _upsert(draft: Draft, inputs: tuple[MemberInput, ...]) -> None:
         role = "host" if one.user_id == draft.call.created_by_id else one.role or old.role
         custom = old.custom if one.custom is None else one.custom
         if (role, custom) != (old.role, old.custom):
-            members[one.user_id] = changed(old, role=role, custom=custom, updated_at=draft.now)
+            members[one.user_id] = replace(old, role=role, custom=custom, updated_at=draft.now)
             changed.append(one.user_id)
     if len(members) > MAX_MEMBERS:
         raise invalid_field("upsert_members", f"a call has at most {MAX_MEMBERS} members; this would be {len(members)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ringline_server.rules.value import changed, value
+from ringline_server.rules.value import replace, value
 
 SECOND = 1_000_000
 """One second in the unit of every time and duration in the rules: microseconds."""
@@ -46,7 +46,7 @@ class SettingsOverride:
         if self is NO_OVERRIDE:
             return base
         changes = {name: value for name in FIELDS if (value := getattr(self, name)) is not None}
-        return changed(base, **changes) if changes else base
+        return replace(base, **changes) if changes else base
 
 
 FIELDS = tuple(SettingsOverride.__dataclass_fields__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ringline_server.rules.call import Call, Ring
 from ringline_server.rules.draft import Draft
 from ringline_server.rules.terms import EndReason, EventType, RingState, TargetState
-from ringline_server.rules.value import changed
+from ringline_server.rules.value import replace
 
 CLOSED_RINGS_KEPT = 8
 """How many closed rings a call keeps whole; older ones only as far as they are somebody's latest."""
@@ -32,7 +32,7 @@ def _close_rings(draft: Draft) -> None:
         if ring.unanswered:
             draft.close_ring(ring, *_closing(ring))
         else:
-            draft.set_ring(changed(ring, ended_at=draft.now))
+            draft.set_ring(replace(ring, ended_at=draft.now))
 
 
 def _closing(ring: Ring) -> tuple[RingState, EndReason]:
@@ -110,7 +110,7 @@ def _forget_rings(draft: Draft) -> None:
             continue
         targets = tuple(target for target in ring.targets if ring.number in latest.get(target.user_id, ()))
         if targets or ring.number in latest.get(ring.ringer_id, ()):
-            kept.append(ring if len(targets) == len(ring.targets) else changed(ring, targets=targets))
+            kept.append(ring if len(targets) == len(ring.targets) else replace(ring, targets=targets))
     if len(kept) < len(rings) or any(a is not b for a, b in zip(kept, rings, strict=True)):
         draft.call.rings = tuple(kept)
 

@@ -10,7 +10,7 @@ from ringline_server.rules.draft import Draft
 from ringline_server.rules.outcome import Answer, Refusal
 from ringline_server.rules.settings import FIELDS
 from ringline_server.rules.terms import Capability, EventType, Reason
-from ringline_server.rules.value import changed
+from ringline_server.rules.value import replace
 
 
 def update(draft: Draft, command: Update) -> Answer:
@@ -30,7 +30,7 @@ def update(draft: Draft, command: Update) -> Answer:
     if "starts_at" in command.fields:
         call.starts_at = command.starts_at
     if overrides:
-        call.settings = changed(call.settings, **overrides)
+        call.settings = replace(call.settings, **overrides)
         draft.settings = call.settings.over(draft.context.call_type.settings)
     if call != draft.before:
         draft.emit(EventType.CALL_UPDATED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from operator import attrgetter
@@ -21,9 +22,9 @@ def value(cls: type[T]) -> type[T]:
     return dataclass(slots=True, unsafe_hash=True)(cls)
 
 
-def changed(one: T, **changes: Any) -> T:  # noqa: ANN401 -- as dataclasses.replace has it
+def replace(one: T, **changes: Any) -> T:  # noqa: ANN401 -- as dataclasses.replace has it
     """Return another value with these fields changed: ``dataclasses.replace``, in half the time."""
-    kind = type(one)
+    kind: Callable[..., T] = type(one)
     other = kind(*_content(kind)(one))
     for name, content in changes.items():
         setattr(other, name, content)
@@ -31,6 +32,6 @@ def changed(one: T, **changes: Any) -> T:  # noqa: ANN401 -- as dataclasses.repl
 
 
 @cache
-def _content(kind: type[Any]) -> attrgetter[tuple[Any, ...]]:
+def _content(kind: Any) -> attrgetter[tuple[Any, ...]]:  # noqa: ANN401 -- a class of values
     """Return what reads all fields of a value."""
     return attrgetter(*[one.name for one in fields(kind)])

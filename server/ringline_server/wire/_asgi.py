@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import structlog
 
-from ringline_server.api.port import Code, RequestContext, RpcError, Rpcs, Stream, Unary
+from ringline_server.api.port import READY, Code, RequestContext, RpcError, Rpcs, Stream, Unary
 from ringline_server.wire._grpc_http import (
     CONTENT_TYPE,
     OK_TRAILERS,
@@ -284,22 +284,20 @@ class _Request:
         self._begin()
         sent = self._send({"type": "http.response.body", "body": frame(message), "more_body": True})
         if not isinstance(sent, asyncio.Future):
-            return _NOW
+            return READY
         self._unsent += 1
         sent.add_done_callback(self._taken)
-        return _NOW if self._unsent < MAX_UNSENT else self._wait_for_room()
+        if self._unsent < MAX_UNSENT:
+            return READY
+        self._room = asyncio.get_running_loop().create_future()
+        return self._room
 
     def _taken(self, sent: asyncio.Future[None]) -> None:
         self._unsent -= 1
         if not sent.cancelled() and sent.exception() is not None and not self._is_ended:
             self._leave()
-        if self._room is not None and not self._room.done():
+        if self._room is not None and not self._room.done() and self._unsent < MAX_UNSENT:
             self._room.set_result(None)
-
-    async def _wait_for_room(self) -> None:
-        while self._unsent >= MAX_UNSENT:
-            self._room = asyncio.get_running_loop().create_future()
-            await self._room
 
     def _begin(self) -> None:
         if not self._is_started:
@@ -348,19 +346,10 @@ def _forget(sent: asyncio.Future[None]) -> None:
         sent.exception()
 
 
-class _Now:
-    """An awaitable that is over at once."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        return
-        yield
-
-
-_NOW = _Now()
-
-
-async def _cancelled() -> None:
-    raise asyncio.CancelledError
+def _cancelled() -> Awaitable[None]:
+    gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    gone.cancel()
+    return gone
 
 
 class _One:

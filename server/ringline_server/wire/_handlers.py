@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import grpc
 from grpc import aio
 
-from ringline_server.api.port import RequestContext, RpcError, Rpcs, Send, Stream, Unary
+from ringline_server.api.port import RequestContext, RpcError, Rpcs, Stream, Unary
 from ringline_server.wire._status import end_unforeseen, end_with
 
 if TYPE_CHECKING:
@@ -68,30 +69,34 @@ def _bidi_stream(method: str, rpc: Stream) -> Any:  # noqa: ANN401 -- see _unary
 
 async def _stream(method: str, rpc: Stream, requests: AsyncIterator[bytes], context: Context) -> None:
     try:
-        await rpc(_request_context(method, context), requests, _send(context))
+        await rpc(_request_context(method, context), requests, partial(_Sent, context))
     except RpcError as error:
         await end_with(context, error)
     except Exception:  # noqa: BLE001 -- see _unary
         await end_unforeseen(context, method)
 
 
-def _send(context: Context) -> Send:
-    """Return what sends a stream's messages.
+class _Sent:
+    """A stream's message, sent once this is awaited; unlike a coroutine's that may also never be.
 
     The library's ``write`` returns once the message has left its buffer of 64 KiB a stream, which empties as HTTP/2's
     flow control lets it: with a client that stops reading it waits, after what fits into that buffer, the client's
     window and the kernel's socket buffers. A pending one may be cancelled; its message is then still sent, whole.
     """
 
-    async def send(message: bytes) -> None:
+    __slots__ = ("_context", "_message")
+
+    def __init__(self, context: Context, message: bytes) -> None:
+        self._context = context
+        self._message = message
+
+    def __await__(self) -> Generator[Any, None, None]:
         try:
-            await context.write(message)
+            yield from self._context.write(self._message).__await__()
         except aio.BaseError as error:
             # The client left, or the RPC has ended: the library's own cancellation of the handler may be a moment
             # away, and this is the same news.
             raise asyncio.CancelledError from error
-
-    return send
 
 
 class _One:
