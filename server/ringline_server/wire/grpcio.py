@@ -19,8 +19,8 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.so_reuseport", 0),
     # Calls waiting to be accepted: above the first number the core drops some at random, above the second all. Its
     # defaults (1 000 and 3 000) are less than a burst of clients that come back after a restart.
-    ("grpc.server.max_pending_requests", 20_000),
-    ("grpc.server.max_pending_requests_hard_limit", 50_000),
+    ("grpc.server.max_pending_requests", 200_000),
+    ("grpc.server.max_pending_requests_hard_limit", 400_000),
     # Streams a connection. A client that wants more waits or opens another one. It bounds what one connection can
     # hold here, read or unread.
     ("grpc.max_concurrent_streams", 1000),
