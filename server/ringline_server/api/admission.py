@@ -10,8 +10,8 @@ from ringline_server.api.errors import ApiError, not_decided
 from ringline_server.api.port import RequestContext, Unary
 from ringline_server.engine.port import Overloaded
 
-MAX_AT_ONCE = 2000
-"""RPCs that may be under way. As many are answered within a second or two; more would only wait, until their clients
+MAX_AT_ONCE = 1000
+"""RPCs that may be under way. As many are answered within a second; more would only wait, until their clients
 have given up, and take the time of those that could still be answered in time."""
 
 LOG_PAUSE = 1.0
