@@ -27,6 +27,8 @@ from ringline_server.wire._grpc_http import (
 from ringline_server.wire._json import JsonCodec, json_codec
 
 Event = dict[str, Any]
+Owner = tuple[object, ...]
+"""A connection, which is the client's address, and the credentials of a user on it."""
 Receive = Callable[[], Awaitable[Event]]
 AsgiSend = Callable[[Event], Awaitable[None]]
 Application = Callable[[Event, Receive, AsgiSend], Awaitable[None]]
@@ -41,7 +43,10 @@ SWEEP_RATE = 2000
 """RPCs looked at in a second at most: with ten thousand open streams each is looked at every 5 s."""
 
 MAX_LOOKED_AROUND = 128
-"""Streams on one connection that are looked at when one more begins there."""
+"""Streams of one user on one connection that are looked at when one more begins there."""
+
+CREDENTIALS = frozenset({"authorization", "x-user-id", "x-user-id-bin"})
+"""Metadata by which one user's streams are told from another's on a connection that a proxy shares between them."""
 
 _START: Event = {"type": "http.response.start", "status": 200, "headers": (CONTENT_TYPE,), "trailers": True}
 _LAST_BODY: Event = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -56,8 +61,8 @@ class Front:
     def __init__(self) -> None:
         self._rpcs: Rpcs | None = None
         self._open: set[_Request] = set()
-        self._streams: defaultdict[tuple[str, int], set[_Request]] = defaultdict(set)
-        """The streams by connection, which is by the client's address."""
+        self._streams: defaultdict[Owner, set[_Request]] = defaultdict(set)
+        """The streams by connection and user."""
         self._none_open = asyncio.Event()
         self._none_open.set()
         self._some_open = asyncio.Event()
@@ -96,24 +101,24 @@ class Front:
                 self._some_open.clear()
 
     async def begin_stream(self, request: _Request) -> None:
-        """Take a stream in, once those on its connection are gone that its client cancelled before.
+        """Take a stream in, once those of its owner are gone that were cancelled before.
 
         Otherwise they would still count, against the new one, for as long as it takes to notice.
         """
-        others = self._streams[request.client]
+        others = self._streams[request.owner]
         if 0 < len(others) <= MAX_LOOKED_AROUND:
             before = tuple(others)
             await asyncio.gather(*[other.look() for other in before if other.is_read])
             if left := [other.task for other in before if other.is_gone]:
                 await asyncio.wait(left, timeout=1)
-        self._streams[request.client].add(request)
+        self._streams[request.owner].add(request)
 
     def end_stream(self, request: _Request) -> None:
         """Forget a stream."""
-        streams = self._streams[request.client]
+        streams = self._streams[request.owner]
         streams.discard(request)
         if not streams:
-            del self._streams[request.client]
+            del self._streams[request.owner]
 
     async def _sweep(self) -> None:
         """Cancel the RPCs whose clients have left."""
@@ -128,7 +133,7 @@ class _Request:
 
     __slots__ = (
         *("_codec", "_content_type", "_front", "_is_ended", "_is_started", "_receive", "_room", "_scope", "_send"),
-        *("_unsent", "client", "is_gone", "is_read", "task"),
+        *("_unsent", "client", "is_gone", "is_read", "owner", "task"),
     )
 
     def __init__(self, front: Front, scope: Event, receive: Receive, send: AsgiSend) -> None:
@@ -138,6 +143,7 @@ class _Request:
         self._send = send
         self.client: tuple[str, int] = scope["client"]
         self.task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment] # there is always one here
+        self.owner: Owner = ()
         self._codec: JsonCodec | None = None
         self._content_type = CONTENT_TYPE
         self.is_read = False
@@ -226,6 +232,7 @@ class _Request:
         self._tell(_OK)
 
     async def _run_stream(self, rpc: Stream, context: RequestContext, requests: AsyncIterator[bytes]) -> None:
+        self.owner = (*self.client, *[value for key, value in context.metadata if key in CREDENTIALS])
         timeout = asyncio.timeout(context.timeout)
         try:
             async with timeout:
