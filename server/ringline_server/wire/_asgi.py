@@ -132,13 +132,25 @@ class _Request:
     """One HTTP request, which is one RPC."""
 
     __slots__ = (
-        *("_codec", "_content_type", "_front", "_is_ended", "_is_started", "_receive", "_room", "_scope", "_send"),
+        *(
+            "_codec",
+            "_content_type",
+            "_front",
+            "_is_ended",
+            "_is_started",
+            "_method",
+            "_receive",
+            "_room",
+            "_scope",
+            "_send",
+        ),
         *("_unsent", "client", "is_gone", "is_read", "owner", "task"),
     )
 
     def __init__(self, front: Front, scope: Event, receive: Receive, send: AsgiSend) -> None:
         self._front = front
         self._scope = scope
+        self._method: str = scope["path"]
         self._receive = receive
         self._send = send
         self.client: tuple[str, int] = scope["client"]
@@ -179,7 +191,7 @@ class _Request:
             # The task ends here either way; nobody but the library waits for it.
             self._end(RpcError(Code.UNAVAILABLE, "The server is stopping. Try again.", b""))
         except BaseException:  # noqa: BLE001 -- out of here it would be OK for the client, or the end of the loop
-            _log.exception("rpc_failed", method=self._scope["path"])
+            _log.exception("rpc_failed", method=self._method)
             self._end(_failed())
 
     def _read_head(self) -> RequestHead | None:
@@ -199,7 +211,7 @@ class _Request:
         """Take messages as they are, or as JSON. Raises RpcError for anything else."""
         kind = content_type.partition(b";")[0].rstrip()
         if kind == b"application/grpc+json":
-            self._codec = json_codec(self._scope["path"])
+            self._codec = json_codec(self._method)
             self._content_type = (b"content-type", kind)
         elif kind not in (b"application/grpc", b"application/grpc+proto"):
             raise RpcError(Code.INTERNAL, "Messages are protobuf or JSON: application/grpc, or +proto, or +json.", b"")
@@ -207,7 +219,7 @@ class _Request:
     async def _run(self, rpcs: Rpcs | None, head: RequestHead) -> None:
         if rpcs is None:
             raise RpcError(Code.UNAVAILABLE, "The server is starting or stopping. Try again.", b"")
-        method = self._scope["path"]
+        method = self._method
         host, port = self.client
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         context = RequestContext(method, head.metadata, peer, head.timeout)
@@ -233,6 +245,8 @@ class _Request:
 
     async def _run_stream(self, rpc: Stream, context: RequestContext, requests: AsyncIterator[bytes]) -> None:
         self.owner = (*self.client, *[value for key, value in context.metadata if key in CREDENTIALS])
+        # A stream lasts; what came with its request need not.
+        self._scope.clear()
         timeout = asyncio.timeout(context.timeout)
         try:
             async with timeout:
