@@ -64,7 +64,10 @@ def made(calls: int, past: int, rings: int) -> Path:
     It is made anew when the store has changed what it writes.
     """
     written_by = hashlib.sha256(
-        b"".join(path.read_bytes() for path in sorted([*STORE.glob("codec*.py"), *STORE.glob("*schema.py")]))
+        b"".join(
+            path.read_bytes()
+            for path in sorted([*STORE.glob("codec*.py"), *STORE.glob("*schema.py"), *STORE.glob("*transaction.py")])
+        )
     ).hexdigest()[:8]
     path = CACHE / f"history-{calls}-{written_by}.db"
     if not path.exists():

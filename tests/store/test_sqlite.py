@@ -208,3 +208,56 @@ async def test_as_many_reads_go_on_at_once_as_there_are_readers(tmp_path: Path) 
 
     assert sorted(await asyncio.gather(*(store.read(work) for _ in range(6)))) == [0, 0, 1, 1, 2, 2]
     await store.close()
+
+
+async def test_reads_that_share_a_transaction_succeed_and_fail_each_for_itself(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "ringline.db", readers=1)
+    await store.open()
+    busy, go_on = threading.Event(), threading.Event()
+
+    def waits(snapshot: Snapshot) -> int:
+        busy.set()
+        go_on.wait(30)
+        return snapshot.head()
+
+    def raises(_snapshot: Snapshot) -> int:
+        raise LookupError("mine")
+
+    def wrong(_snapshot: Snapshot) -> int:
+        raise sqlite3.OperationalError("no such table")
+
+    works = (waits, head, raises, wrong, head)
+    reads = [asyncio.ensure_future(store.read(work)) for work in works]
+    given_up = asyncio.ensure_future(store.read(head))
+    await asyncio.to_thread(busy.wait, 30)
+    given_up.cancel()
+    go_on.set()
+
+    first, second, own, theirs, last = await asyncio.gather(*reads, return_exceptions=True)
+    assert (first, second, last) == (0, 0, 0)
+    assert isinstance(own, LookupError)
+    assert isinstance(theirs, StoreError)
+    assert "cannot read" in str(theirs)
+    assert given_up.cancelled()
+    await store.close()
+
+
+async def test_a_read_that_waits_while_the_store_is_closed_fails(tmp_path: Path) -> None:
+    store = SqliteStore(tmp_path / "ringline.db", readers=1)
+    await store.open()
+    busy, go_on = threading.Event(), threading.Event()
+
+    def waits(_snapshot: Snapshot) -> bool:
+        busy.set()
+        return go_on.wait(30)
+
+    first, second = (asyncio.ensure_future(store.read(work)) for work in (waits, head))
+    await asyncio.to_thread(busy.wait, 30)
+    closing = asyncio.ensure_future(store.close())
+    await asyncio.sleep(0)
+    go_on.set()
+
+    assert await first
+    with pytest.raises(StoreError, match="not open"):
+        await second
+    await closing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ringline_server.api.admission import Admission
 from ringline_server.api.calls import Engine, command_rpcs
 from ringline_server.api.encode import CallEncoder
 from ringline_server.api.events import list_call_events_rpc, list_events_rpc
@@ -17,6 +18,9 @@ from ringline_server.engine.port import CallTypes
 from ringline_server.store.port import Store
 
 CALLS = "ringline.v1.CallService"
+
+NEVER_REFUSED = frozenset({"CancelCall", "LeaveCall"})
+"""RPCs that end something: with them there is less to do afterwards."""
 
 
 def build_rpcs(  # noqa: PLR0913 -- what the RPCs stand on, and one limit
@@ -37,12 +41,14 @@ def build_rpcs(  # noqa: PLR0913 -- what the RPCs stand on, and one limit
         "ListCallEvents": list_call_events_rpc(store, identity, call_types),
         "ListEvents": list_events_rpc(store, identity),
     }
+    timed = {name: unary(rpc, default_timeout=default_timeout) for name, rpc in calls.items()}
+    limited = Admission().limited
     catalogue = load_catalogue()
     checks = Health(health, catalogue.services)
     reflection = stream(Reflection(catalogue), quiet=True)
     return Rpcs(
         unary={
-            **{f"/{CALLS}/{name}": unary(rpc, default_timeout=default_timeout) for name, rpc in calls.items()},
+            **{f"/{CALLS}/{name}": rpc if name in NEVER_REFUSED else limited(rpc) for name, rpc in timed.items()},
             **{f"/{HEALTH}/{name}": unary(rpc, quiet=True) for name, rpc in checks.unary.items()},
         },
         server_stream={

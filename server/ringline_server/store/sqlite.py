@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import os
 import sqlite3
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 import aiosqlite
 
@@ -17,13 +18,34 @@ from ringline_server.store.file_lock import FileLock
 from ringline_server.store.port import CommitUnknown, Snapshot, StoreBroken, StoreError, Transaction
 from ringline_server.store.sqlite_connection import open_reader, open_writer
 from ringline_server.store.sqlite_schema import bring_up_to_date
-from ringline_server.store.sqlite_snapshot import run_read
+from ringline_server.store.sqlite_snapshot import run_reads
 from ringline_server.store.sqlite_thread import ThreadConnection, run
 from ringline_server.store.sqlite_transaction import run_transaction
 
 T = TypeVar("T")
 
+MAX_AT_ONCE = 32
+"""Reads in one transaction."""
+
 _NOT_OPEN = "the store is not open"
+
+
+class _Read(Generic[T]):
+    """Something to be read, and where who asked for it waits."""
+
+    __slots__ = ("done", "work")
+
+    def __init__(self, work: Callable[[Snapshot], T], done: asyncio.Future[T]) -> None:
+        self.work = work
+        self.done = done
+
+    def end(self, result: Any, failure: Exception | None) -> None:  # noqa: ANN401 -- what the work returned
+        if self.done.done():
+            return
+        if failure is None:
+            self.done.set_result(result)
+        else:
+            self.done.set_exception(failure)
 
 
 class SqliteStore:
@@ -40,7 +62,9 @@ class SqliteStore:
         self._lock: FileLock | None = None
         self._writer: aiosqlite.Connection | None = None
         self._readers: list[aiosqlite.Connection] = []
-        self._idle: asyncio.Queue[aiosqlite.Connection] = asyncio.Queue()
+        self._idle: list[aiosqlite.Connection] = []
+        self._reads: deque[_Read[Any]] = deque()
+        self._reading: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
         self._epoch = ""
         self._broken: StoreBroken | None = None
@@ -73,14 +97,14 @@ class SqliteStore:
 
     async def read(self, work: Callable[[Snapshot], T]) -> T:
         self._require_open()
-        idle = self._idle
-        reader = await idle.get()
-        try:
-            self._require_open()
-            return await run(reader, partial(run_read, work=work))
-        finally:
-            # After a cancellation it may still be busy: its thread takes one function after the other.
-            idle.put_nowait(reader)
+        read: _Read[T] = _Read(work, asyncio.get_running_loop().create_future())
+        if self._idle:
+            task = asyncio.create_task(self._read(self._idle.pop(), read), name="store reader")
+            self._reading.add(task)
+            task.add_done_callback(self._reading.discard)
+        else:
+            self._reads.append(read)
+        return await read.done
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the file. May be called more than once."""
@@ -90,7 +114,7 @@ class SqliteStore:
             for reader in readers:
                 with contextlib.suppress(sqlite3.Error):
                     await reader.close()
-            self._idle = asyncio.Queue()
+            self._idle = []
             if writer is not None:
                 # The last one to close moves the log into the database.
                 with contextlib.suppress(sqlite3.Error):
@@ -109,7 +133,32 @@ class SqliteStore:
         for _ in range(self._reader_count):
             reader = await open_reader(self._path)
             self._readers.append(reader)
-            self._idle.put_nowait(reader)
+            self._idle.append(reader)
+
+    async def _read(self, reader: aiosqlite.Connection, first: _Read[Any]) -> None:
+        """Read, and then for all who wait: many share a way to the thread and back, and a transaction."""
+        reads = [first]
+        while reads:
+            try:
+                self._require_open()
+                results = await run(reader, partial(run_reads, works=[read.work for read in reads]))
+            except Exception as error:  # noqa: BLE001 -- it is for those who asked
+                results = [(None, error)] * len(reads)
+            for read, (result, failure) in zip(reads, results, strict=True):
+                read.end(result, failure)
+            reads = self._next_reads()
+        if reader in self._readers:
+            self._idle.append(reader)
+
+    def _next_reads(self) -> list[_Read[Any]]:
+        """Take a reader's share of those who wait, and still do."""
+        reads: list[_Read[Any]] = []
+        share = min(-(-len(self._reads) // self._reader_count), MAX_AT_ONCE)
+        while self._reads and len(reads) < share:
+            read = self._reads.popleft()
+            if not read.done.done():
+                reads.append(read)
+        return reads
 
     async def _transact(self, work: Callable[[Transaction], T]) -> T:
         async with self._turn:

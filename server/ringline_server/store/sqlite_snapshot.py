@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from ringline_server.rules.outcome import Event
@@ -18,20 +18,38 @@ _NEWEST = 2**63 - 1
 """Above every position."""
 
 
-def run_read(connection: sqlite3.Connection, work: Callable[[Snapshot], T]) -> T:
-    """Run ``work`` in one read transaction, which is over when this returns.
+def run_reads(
+    connection: sqlite3.Connection, works: Sequence[Callable[[Snapshot], object]]
+) -> list[tuple[object, Exception | None]]:
+    """Run all of it in one read transaction, which is over when this returns; return what each returned, or raised.
 
-    Raises what ``work`` raises, and StoreError for an error of SQLite's.
+    An error of SQLite's is a StoreError. Raises StoreError if there can be no transaction.
     """
     try:
         connection.execute("BEGIN")
         try:
-            return work(SqliteSnapshot(connection))
+            snapshot = SqliteSnapshot(connection)
+            return [_result(work, snapshot) for work in works]
         finally:
             connection.execute("ROLLBACK")
     except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        raise StoreError(f"cannot read: {name}: {error}") from error
+        raise _cannot_read(error) from error
+
+
+def _result(work: Callable[[Snapshot], object], snapshot: Snapshot) -> tuple[object, Exception | None]:
+    try:
+        return work(snapshot), None
+    except sqlite3.Error as error:
+        failure = _cannot_read(error)
+        failure.__cause__ = error
+        return None, failure
+    except Exception as error:  # noqa: BLE001 -- it belongs to who asked for this one
+        return None, error
+
+
+def _cannot_read(error: sqlite3.Error) -> StoreError:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return StoreError(f"cannot read: {name}: {error}")
 
 
 class SqliteSnapshot:

@@ -27,6 +27,8 @@ from ringline_server.wire._grpc_http import (
 from ringline_server.wire._json import JsonCodec, json_codec
 
 Event = dict[str, Any]
+Owner = tuple[object, ...]
+"""A connection, which is the client's address, and the credentials of a user on it."""
 Receive = Callable[[], Awaitable[Event]]
 AsgiSend = Callable[[Event], Awaitable[None]]
 Application = Callable[[Event, Receive, AsgiSend], Awaitable[None]]
@@ -41,7 +43,10 @@ SWEEP_RATE = 2000
 """RPCs looked at in a second at most: with ten thousand open streams each is looked at every 5 s."""
 
 MAX_LOOKED_AROUND = 128
-"""Streams on one connection that are looked at when one more begins there."""
+"""Streams of one user on one connection that are looked at when one more begins there."""
+
+CREDENTIALS = frozenset({"authorization", "x-user-id", "x-user-id-bin"})
+"""Metadata by which one user's streams are told from another's on a connection that a proxy shares between them."""
 
 _START: Event = {"type": "http.response.start", "status": 200, "headers": (CONTENT_TYPE,), "trailers": True}
 _LAST_BODY: Event = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -56,8 +61,8 @@ class Front:
     def __init__(self) -> None:
         self._rpcs: Rpcs | None = None
         self._open: set[_Request] = set()
-        self._streams: defaultdict[tuple[str, int], set[_Request]] = defaultdict(set)
-        """The streams by connection, which is by the client's address."""
+        self._streams: defaultdict[Owner, set[_Request]] = defaultdict(set)
+        """The streams by connection and user."""
         self._none_open = asyncio.Event()
         self._none_open.set()
         self._some_open = asyncio.Event()
@@ -96,24 +101,24 @@ class Front:
                 self._some_open.clear()
 
     async def begin_stream(self, request: _Request) -> None:
-        """Take a stream in, once those on its connection are gone that its client cancelled before.
+        """Take a stream in, once those of its owner are gone that were cancelled before.
 
         Otherwise they would still count, against the new one, for as long as it takes to notice.
         """
-        others = self._streams[request.client]
+        others = self._streams[request.owner]
         if 0 < len(others) <= MAX_LOOKED_AROUND:
             before = tuple(others)
             await asyncio.gather(*[other.look() for other in before if other.is_read])
             if left := [other.task for other in before if other.is_gone]:
                 await asyncio.wait(left, timeout=1)
-        self._streams[request.client].add(request)
+        self._streams[request.owner].add(request)
 
     def end_stream(self, request: _Request) -> None:
         """Forget a stream."""
-        streams = self._streams[request.client]
+        streams = self._streams[request.owner]
         streams.discard(request)
         if not streams:
-            del self._streams[request.client]
+            del self._streams[request.owner]
 
     async def _sweep(self) -> None:
         """Cancel the RPCs whose clients have left."""
@@ -127,17 +132,30 @@ class _Request:
     """One HTTP request, which is one RPC."""
 
     __slots__ = (
-        *("_codec", "_content_type", "_front", "_is_ended", "_is_started", "_receive", "_room", "_scope", "_send"),
-        *("_unsent", "client", "is_gone", "is_read", "task"),
+        *(
+            "_codec",
+            "_content_type",
+            "_front",
+            "_is_ended",
+            "_is_started",
+            "_method",
+            "_receive",
+            "_room",
+            "_scope",
+            "_send",
+        ),
+        *("_unsent", "client", "is_gone", "is_read", "owner", "task"),
     )
 
     def __init__(self, front: Front, scope: Event, receive: Receive, send: AsgiSend) -> None:
         self._front = front
         self._scope = scope
+        self._method: str = scope["path"]
         self._receive = receive
         self._send = send
         self.client: tuple[str, int] = scope["client"]
         self.task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment] # there is always one here
+        self.owner: Owner = ()
         self._codec: JsonCodec | None = None
         self._content_type = CONTENT_TYPE
         self.is_read = False
@@ -173,7 +191,7 @@ class _Request:
             # The task ends here either way; nobody but the library waits for it.
             self._end(RpcError(Code.UNAVAILABLE, "The server is stopping. Try again.", b""))
         except BaseException:  # noqa: BLE001 -- out of here it would be OK for the client, or the end of the loop
-            _log.exception("rpc_failed", method=self._scope["path"])
+            _log.exception("rpc_failed", method=self._method)
             self._end(_failed())
 
     def _read_head(self) -> RequestHead | None:
@@ -193,7 +211,7 @@ class _Request:
         """Take messages as they are, or as JSON. Raises RpcError for anything else."""
         kind = content_type.partition(b";")[0].rstrip()
         if kind == b"application/grpc+json":
-            self._codec = json_codec(self._scope["path"])
+            self._codec = json_codec(self._method)
             self._content_type = (b"content-type", kind)
         elif kind not in (b"application/grpc", b"application/grpc+proto"):
             raise RpcError(Code.INTERNAL, "Messages are protobuf or JSON: application/grpc, or +proto, or +json.", b"")
@@ -201,7 +219,7 @@ class _Request:
     async def _run(self, rpcs: Rpcs | None, head: RequestHead) -> None:
         if rpcs is None:
             raise RpcError(Code.UNAVAILABLE, "The server is starting or stopping. Try again.", b"")
-        method = self._scope["path"]
+        method = self._method
         host, port = self.client
         peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         context = RequestContext(method, head.metadata, peer, head.timeout)
@@ -226,6 +244,9 @@ class _Request:
         self._tell(_OK)
 
     async def _run_stream(self, rpc: Stream, context: RequestContext, requests: AsyncIterator[bytes]) -> None:
+        self.owner = (*self.client, *[value for key, value in context.metadata if key in CREDENTIALS])
+        # A stream lasts; what came with its request need not.
+        self._scope.clear()
         timeout = asyncio.timeout(context.timeout)
         try:
             async with timeout:

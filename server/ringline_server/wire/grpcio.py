@@ -17,10 +17,12 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", -1),
     # By default a second server would bind the same port, silently, and get half of the connections.
     ("grpc.so_reuseport", 0),
-    # Calls waiting to be accepted: above the first number the core drops some at random, above the second all. Its
-    # defaults (1 000 and 3 000) are less than a burst of clients that come back after a restart.
-    ("grpc.server.max_pending_requests", 20_000),
-    ("grpc.server.max_pending_requests_hard_limit", 50_000),
+    # Calls waiting to be accepted: above the first number the core drops some at random, above the second all, with
+    # CANCELLED. All are to be accepted, and those that are too many refused in words. Streams a connection bound them.
+    ("grpc.server.max_pending_requests", 200_000),
+    ("grpc.server.max_pending_requests_hard_limit", 400_000),
+    # Seconds after which the core drops those that still wait, with CANCELLED too. By default 30.
+    ("grpc.server_max_unrequested_time_in_server", 120),
     # Streams a connection. A client that wants more waits or opens another one. It bounds what one connection can
     # hold here, read or unread.
     ("grpc.max_concurrent_streams", 1000),
