@@ -37,8 +37,10 @@ MASK_PATHS: Mapping[str, frozenset[str]] = _mask_paths()
 
 def settings_override(path: str, settings: call_pb2.CallSettings, checks: Checks) -> SettingsOverride:
     """Return what the settings override; ``path`` is where they are in the request."""
-    overrides: dict[str, Any] = {}
     message: Message = settings
+    if not message.ListFields():
+        return NO_OVERRIDE
+    overrides: dict[str, Any] = {}
     for where in _DURATIONS:
         group, _, name = where.partition(".")
         part = getattr(settings, group)

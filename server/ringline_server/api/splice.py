@@ -30,6 +30,8 @@ def varint(value: int) -> bytes:
     """Return an integer as protobuf has it; a negative one takes ten bytes, as an int32 or int64 does."""
     if 0 <= value < _ONE_BYTE:
         return _SMALL[value]
+    if 0 < value < 1 << 14:
+        return bytes((value & 0x7F | 0x80, value >> 7))
     if value < 0:
         value += 1 << 64
     out = bytearray()
@@ -88,11 +90,16 @@ def packed_field(number: int, values: Sequence[int]) -> bytes:
     return message_field(number, b"".join([varint(value) for value in values])) if values else b""
 
 
+@lru_cache(maxsize=256)
+def _seconds(seconds: int) -> bytes:
+    return int_field(1, seconds)
+
+
 @lru_cache(maxsize=4096)
 def timestamp(microseconds: int) -> bytes:
     """Return a ``google.protobuf.Timestamp``; also a ``Duration``, of a length that is not negative."""
     seconds, rest = divmod(microseconds, _SECOND)
-    return int_field(1, seconds) + int_field(2, rest * 1000)
+    return _seconds(seconds) + int_field(2, rest * 1000)
 
 
 def timestamp_field(number: int, microseconds: int | None) -> bytes:

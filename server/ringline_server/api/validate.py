@@ -104,10 +104,10 @@ class Checks:
         """Check that all are ids and none is there twice; ``path`` has a place for the index."""
         first: dict[str, int] = {}
         for index, user in enumerate(users):
-            here = path.format(index)
-            self.id(here, user)
+            if not is_id(user):
+                self.bad(path.format(index), ALLOWED_ID)
             if first.setdefault(user, index) != index:
-                self.bad(here, f"must not name the user of {path.format(first[user])} again")
+                self.bad(path.format(index), f"must not name the user of {path.format(first[user])} again")
 
     # Numbers and enumerations.
 
