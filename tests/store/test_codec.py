@@ -25,9 +25,15 @@ from ringline_server.store.codec import (
 T = TypeVar("T")
 
 
+INTEGERS = st.integers(-(2**63), 2**63 - 1)
+"""What SQLite and the contract have room for."""
+
+BOUNDED = {"int": INTEGERS, "int | None": st.none() | INTEGERS}
+
+
 def every_field(kind: type[T], **given: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
     """Return a strategy for a dataclass that fills also the fields that have a default."""
-    return st.builds(kind, **{one.name: given.get(one.name, ...) for one in fields(kind)})  # type: ignore[arg-type]
+    return st.builds(kind, **{one.name: given.get(one.name, BOUNDED.get(str(one.type), ...)) for one in fields(kind)})  # type: ignore[arg-type]
 
 
 def few(values: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...]]:

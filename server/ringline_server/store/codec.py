@@ -7,10 +7,11 @@ change, which is why it is written out field by field.
 
 from __future__ import annotations
 
-import json
 from binascii import a2b_base64
 from collections.abc import Sequence
 from json.encoder import encode_basestring
+
+import orjson
 
 from ringline_server.rules.call import Call, Cause
 from ringline_server.rules.outcome import Answer, Event
@@ -32,9 +33,6 @@ from ringline_server.store.codec_parts import (
     encode_ring,
     encode_settings,
 )
-
-_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
-_decode = json.JSONDecoder().decode
 
 # A look-up in a dict is several times as fast as a call of the enumeration.
 _END_REASONS = dict(EndReason.__members__)
@@ -71,12 +69,12 @@ def encode_call(call: Call) -> str:
     if call.cause != _CREATED:
         fields["cause"] = encode_cause(call.cause)
     _add_call_history(fields, call)
-    return _encode(fields)
+    return orjson.dumps(fields).decode()
 
 
 def decode_call(text: str) -> Call:
     """Return the call that was encoded."""
-    fields: Fields = _decode(text)
+    fields: Fields = orjson.loads(text)
     get = fields.get
     return Call(
         type=fields["type"],
@@ -152,7 +150,7 @@ def decode_events(text: str) -> list[Event]:
     events = []
     fields: Fields = {}
     get = fields.get
-    for changes in _decode(text):
+    for changes in orjson.loads(text):
         fields.update(changes)
         event = Event(
             seq=fields["seq"],
@@ -184,12 +182,12 @@ def encode_answer(answer: Answer) -> str:
         fields["targets"] = [encode_asked(one) for one in answer.targets]
     if answer.participant is not None:
         fields["participant"] = encode_participant(answer.participant)
-    return _encode(fields)
+    return orjson.dumps(fields).decode()
 
 
 def decode_answer(text: str) -> Answer:
     """Return the answer that was encoded."""
-    fields: Fields = _decode(text)
+    fields: Fields = orjson.loads(text)
     return Answer(
         created=fields.get("created", False),
         ring_id=fields.get("ring_id", ""),
