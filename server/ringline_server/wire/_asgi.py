@@ -105,13 +105,13 @@ class Front:
 
         Otherwise they would still count, against the new one, for as long as it takes to notice.
         """
-        others = self._streams[request.owner]
-        if 0 < len(others) <= MAX_LOOKED_AROUND:
-            before = tuple(others)
+        streams = self._streams[request.owner]
+        before = tuple(streams)
+        streams.add(request)
+        if 0 < len(before) <= MAX_LOOKED_AROUND:
             await asyncio.gather(*[other.look() for other in before if other.is_read])
             if left := [other.task for other in before if other.is_gone]:
                 await asyncio.wait(left, timeout=1)
-        self._streams[request.owner].add(request)
 
     def end_stream(self, request: _Request) -> None:
         """Forget a stream."""
