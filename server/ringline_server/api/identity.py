@@ -15,9 +15,10 @@ DEVELOPMENT_SERVICE = "development"
 
 _CREDENTIAL_ROLES: dict[str, CredentialRole] = {"user": "user", "host": "host", "admin": "admin"}
 
-_KEYS = frozenset(
-    {"authorization", "x-role", "x-teams", "x-user-id", "x-user-id-bin", "x-device-id", "x-device-id-bin"}
-)
+CREDENTIALS = frozenset({"authorization", "x-user-id", "x-user-id-bin"})
+"""Metadata by which one user's RPCs are told from another's on a connection that a proxy shares between them."""
+
+_KEYS = CREDENTIALS | {"x-role", "x-teams", "x-device-id", "x-device-id-bin"}
 """What of the metadata is about who sends them."""
 
 _SERVICE: Literal["service"] = "service"

@@ -33,5 +33,5 @@ def replace(one: T, **changes: Any) -> T:  # noqa: ANN401 -- as dataclasses.repl
 
 @cache
 def _content(kind: Any) -> attrgetter[tuple[Any, ...]]:  # noqa: ANN401 -- a class of values
-    """Return what reads all fields of a value."""
-    return attrgetter(*[one.name for one in fields(kind)])
+    """Return what reads the fields that a value is made of."""
+    return attrgetter(*[one.name for one in fields(kind) if one.init])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from collections.abc import Sequence
-from json.encoder import encode_basestring
+from operator import attrgetter
 
 import orjson
 
@@ -40,6 +40,9 @@ _EVENT_TYPES = dict(EventType.__members__)
 _GONE = dict(Gone.__members__)
 
 _CREATED = Cause(EventType.CALL_CREATED)
+
+_EVENT_FIELDS = tuple(Event.__dataclass_fields__)
+_event_content = attrgetter(*_EVENT_FIELDS)
 
 _NO_EVENT = Event(seq=0, type=EventType.CALL_CREATED, time=0, cid="", uid="", session=0, revision=0)
 """What the first event of a step is compared with."""
@@ -111,38 +114,16 @@ def decode_call(text: str) -> Call:
     )
 
 
-def encode_events(events: Sequence[Event]) -> str:  # noqa: C901 -- one field after the other
-    """Return the events of a step as text: of each one what is not as in the one before it."""
-    quote = encode_basestring
-    parts = []
-    before = _NO_EVENT
+def encode_events(events: Sequence[Event]) -> str:
+    """Return the events of a step as text: of each one its type, and what is not as in the one before it."""
+    told: list[Fields] = []
+    before = _event_content(_NO_EVENT)
     for event in events:
-        text = f'{{"seq":{event.seq},"type":"{event.type!s}"'
-        if event.time != before.time:
-            text += f',"time":{event.time}'
-        if event.cid != before.cid:
-            text += f',"cid":{quote(event.cid)}'
-        if event.uid != before.uid:
-            text += f',"uid":{quote(event.uid)}'
-        if event.session != before.session:
-            text += f',"session":{event.session}'
-        if event.revision != before.revision:
-            text += f',"revision":{event.revision}'
-        if event.actor_user_id != before.actor_user_id:
-            text += f',"actor_user_id":{quote(event.actor_user_id)}'
-        if event.acting_service_id != before.acting_service_id:
-            text += f',"acting_service_id":{quote(event.acting_service_id)}'
-        if event.device_id != before.device_id:
-            text += f',"device_id":{quote(event.device_id)}'
-        if event.ring_id != before.ring_id:
-            text += f',"ring_id":{quote(event.ring_id)}'
-        if event.subject_user_ids != before.subject_user_ids:
-            text += f',"subject_user_ids":[{",".join([quote(user) for user in event.subject_user_ids])}]'
-        if event.reason != before.reason:
-            text += f',"reason":{quote(event.reason)}'
-        parts.append(text + "}")
-        before = event
-    return f"[{','.join(parts)}]"
+        content = _event_content(event)
+        fields = zip(_EVENT_FIELDS, content, before, strict=True)
+        told.append({name: now for name, now, then in fields if now != then or name == "type"})
+        before = content
+    return orjson.dumps(told).decode()
 
 
 def decode_events(text: str) -> list[Event]:
@@ -153,7 +134,7 @@ def decode_events(text: str) -> list[Event]:
     for changes in orjson.loads(text):
         fields.update(changes)
         event = Event(
-            seq=fields["seq"],
+            seq=get("seq", 0),
             type=_EVENT_TYPES[fields["type"]],
             time=get("time", 0),
             cid=get("cid", ""),

@@ -136,10 +136,11 @@ USER_CALLS = (
     "ORDER BY c.position DESC LIMIT ?"
 )
 
+# All states, named: with them the index of present calls is searched for what is newer.
 USER_CHANGES = (
-    "SELECT u.changed_at, c.rowid FROM ("
+    "SELECT u.changed_at, c.rowid FROM ("  # noqa: S608 -- the rules' own words
     "SELECT changed_at, uid FROM call_users INDEXED BY call_users_present WHERE user_id = ? AND ended = 0 "
-    "AND calling_state IN ('IDLE', 'RINGING', 'JOINED', 'LEFT') AND changed_at > ? "
+    f"AND calling_state IN ({', '.join([repr(str(state)) for state in CallingState])}) AND changed_at > ? "
     "UNION ALL "
     "SELECT changed_at, uid FROM call_users INDEXED BY call_users_past WHERE user_id = ? AND ended = 1 "
     "AND changed_at > ? ORDER BY changed_at LIMIT ?"

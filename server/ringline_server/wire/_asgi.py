@@ -14,6 +14,7 @@ from typing import Any
 
 import structlog
 
+from ringline_server.api.identity import CREDENTIALS
 from ringline_server.api.port import READY, Code, RequestContext, RpcError, Rpcs, Stream, Unary
 from ringline_server.wire._grpc_http import (
     CONTENT_TYPE,
@@ -44,9 +45,6 @@ SWEEP_RATE = 2000
 
 MAX_LOOKED_AROUND = 128
 """Streams of one user on one connection that are looked at when one more begins there."""
-
-CREDENTIALS = frozenset({"authorization", "x-user-id", "x-user-id-bin"})
-"""Metadata by which one user's streams are told from another's on a connection that a proxy shares between them."""
 
 _START: Event = {"type": "http.response.start", "status": 200, "headers": (CONTENT_TYPE,), "trailers": True}
 _LAST_BODY: Event = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -132,19 +130,8 @@ class _Request:
     """One HTTP request, which is one RPC."""
 
     __slots__ = (
-        *(
-            "_codec",
-            "_content_type",
-            "_front",
-            "_is_ended",
-            "_is_started",
-            "_method",
-            "_receive",
-            "_room",
-            "_scope",
-            "_send",
-        ),
-        *("_unsent", "client", "is_gone", "is_read", "owner", "task"),
+        *("_codec", "_content_type", "_front", "_is_ended", "_is_started", "_method", "_receive", "_room"),
+        *("_scope", "_send", "_unsent", "client", "is_gone", "is_read", "owner", "task"),
     )
 
     def __init__(self, front: Front, scope: Event, receive: Receive, send: AsgiSend) -> None:
