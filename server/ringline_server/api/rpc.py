@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from time import perf_counter
-from typing import Any
 
 import structlog
 
@@ -42,18 +41,18 @@ def unary(rpc: Unary, *, default_timeout: float = DEFAULT_TIMEOUT, quiet: bool =
 
     async def surrounded(context: RequestContext, request: bytes) -> bytes:
         ending = _Ending(context)
-        deadline = _Deadline(default_timeout if context.timeout is None else context.timeout)
+        timeout = asyncio.timeout(default_timeout if context.timeout is None else context.timeout)
         try:
-            return await rpc(context, request)
+            async with timeout:
+                return await rpc(context, request)
+        except TimeoutError as error:
+            raise ending.failed(deadline_exceeded() if timeout.expired() else error) from None
         except Exception as error:  # noqa: BLE001 -- whatever it is, its text must not leave the server
             raise ending.failed(error) from None
         except asyncio.CancelledError:
-            if deadline.cancelled_it():
-                raise ending.failed(deadline_exceeded()) from None
             ending.code = "CANCELLED"
             raise
         finally:
-            deadline.stop()
             ending.log(quiet=quiet)
 
     return surrounded
@@ -75,28 +74,6 @@ def stream(rpc: Stream, *, quiet: bool = False) -> Stream:
             ending.log(quiet=quiet)
 
     return surrounded
-
-
-class _Deadline:
-    """Cancels the task that it is made in when its time is over: ``asyncio.timeout``, in a third of the time."""
-
-    __slots__ = ("_handle", "_is_over", "_task")
-
-    def __init__(self, seconds: float) -> None:
-        self._task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment] # there is always one here
-        self._is_over = False
-        self._handle = asyncio.get_running_loop().call_later(seconds, self._end)
-
-    def cancelled_it(self) -> bool:
-        """Whether the task's cancellation is the deadline's, and nobody else's beside it."""
-        return self._is_over and self._task.uncancel() == 0
-
-    def stop(self) -> None:
-        self._handle.cancel()
-
-    def _end(self) -> None:
-        self._is_over = True
-        self._task.cancel()
 
 
 class _Ending:
