@@ -42,7 +42,8 @@ def test_canned_calls_are_made(recorded: dict[str, Any], tmp_path: Path) -> None
 
 
 def test_canned_bytes_are_not_taken_for_real_answers(recorded: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(generator.LoadError, match="was answered"):
+    # The answer and the message are both somebody else's, and either may be read first.
+    with pytest.raises(generator.LoadError, match=r"was answered|was told of"):
         calls(tmp_path, recorded, pairs=2, seconds=0.2, strict="true")
 
 
