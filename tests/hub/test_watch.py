@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -260,11 +262,11 @@ async def test_W6_a_stream_that_fails_costs_others_nothing(desk: Desk, monkeypat
         assert await reader.quiet()
     cannot_tell, cannot_match, *others = readers
 
-    def fail(_: object) -> bool:
+    def fail(_: object) -> NoReturn:
         raise ValueError("no good")
 
     monkeypatch.setattr(cannot_tell.watch, "_tell", fail)
-    monkeypatch.setattr(cannot_match.watch, "offer", fail)
+    monkeypatch.setattr(cannot_match.watch, "sight", replace(cannot_match.watch.sight, call_type=fail))
     await desk.ring()
     for reader in others:
         assert (await reader.change()).kind is Kind.ADDED

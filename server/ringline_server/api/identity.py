@@ -21,6 +21,8 @@ CREDENTIALS = frozenset({"authorization", "x-user-id", "x-user-id-bin"})
 _KEYS = CREDENTIALS | {"x-role", "x-teams", "x-device-id", "x-device-id-bin"}
 """What of the metadata is about who sends them."""
 
+_NO_TEAMS: frozenset[str] = frozenset()
+
 _SERVICE: Literal["service"] = "service"
 
 
@@ -118,7 +120,7 @@ def _decoded(key: str, value: str | bytes) -> str:
 def _teams(headers: _Headers) -> frozenset[str]:
     text = headers.text("x-teams")
     if text is None:
-        return frozenset()
+        return _NO_TEAMS
     teams = [team.strip(" \t") for team in text.split(",")]
     if not all(0 < len(team) <= MAX_TEXT and team.isprintable() for team in teams):
         _refuse("x-teams", f"must be names of teams, separated by commas, each 1 to {MAX_TEXT} printable letters")

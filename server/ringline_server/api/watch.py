@@ -68,6 +68,8 @@ class WatchHandler:
     async def __call__(self, context: RequestContext, requests: AsyncIterator[bytes], send: Send) -> None:
         """Tell the viewer's calls until the client goes, the server does, or the reader is too slow."""
         actor = self._identity.identify(context)
+        # A stream lasts; what came with its request need not.
+        context.metadata = ()
         request = watch_request(await anext(requests), actor, self._call_types)
         note_actor(context, request.actor)
         if not request.resume_token:

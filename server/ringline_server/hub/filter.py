@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ringline_server.rules.access import readable
 from ringline_server.rules.call import Call
@@ -13,8 +14,8 @@ from ringline_server.rules.terms import CallingState, CallState, Direction
 from ringline_server.rules.viewer import calling_state, direction
 
 DEFAULT_CALLING_STATES = frozenset({CallingState.RINGING})
-_ALL_DIRECTIONS = frozenset(Direction)
 DEFAULT_CALL_STATES = frozenset({CallState.RINGING, CallState.ACTIVE})
+_ALL_DIRECTIONS = frozenset(Direction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Filter:
     cids: frozenset[str]
 
     @classmethod
+    @lru_cache(maxsize=256)  # Nearly all streams share one.
     def of(
         cls,
         *,
@@ -39,7 +41,7 @@ class Filter:
     ) -> Filter:
         """Return the filter that a request means: ringing calls unless it says otherwise, and any state of named."""
         return cls(
-            directions=directions or frozenset(Direction),
+            directions=directions or _ALL_DIRECTIONS,
             calling_states=calling_states or (frozenset(CallingState) if cids else DEFAULT_CALLING_STATES),
             call_states=call_states or (frozenset(CallState) if cids else DEFAULT_CALL_STATES),
             types=types,
@@ -70,6 +72,11 @@ class Filter:
 
     def digest(self) -> bytes:
         """Return eight bytes that differ for every other filter: what a resume token is bound to (W4)."""
-        parts = [sorted(part) for part in (self.directions, self.calling_states, self.call_states)]
-        text = json.dumps([*parts, sorted(self.types), sorted(self.cids)])
-        return hashlib.blake2b(text.encode(), digest_size=8).digest()
+        return _digest(self)
+
+
+@lru_cache(maxsize=256)
+def _digest(of: Filter) -> bytes:
+    parts = [sorted(part) for part in (of.directions, of.calling_states, of.call_states)]
+    text = json.dumps([*parts, sorted(of.types), sorted(of.cids)])
+    return hashlib.blake2b(text.encode(), digest_size=8).digest()

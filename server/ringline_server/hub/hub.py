@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from ringline_server.clock import Clock
+from ringline_server.groups import Groups
 from ringline_server.hub.alarms import Alarms
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.message import Leaving, Replaced, TooManyWatches, TooSlow
@@ -55,15 +57,15 @@ class Hub:
         self.online: dict[str, int] = {}
         self._store = store
         self._clock = clock
-        self._call_types = call_types
-        self._alarms = Alarms(clock)
-        self._alarms_task: asyncio.Task[None] | None = None
         self._position = 0
+        self._alarms = Alarms(clock)
+        self._sight = partial(Sight, call_type=call_types.__getitem__)
+        self._new_watch = partial(Watch, store=store, clock=clock, alarms=self._alarms, head=lambda: self._position)
+        self._alarms_task: asyncio.Task[None] | None = None
         self._watches: dict[Watch, None] = {}
-        self._by_user: defaultdict[str, dict[Watch, None]] = defaultdict(dict)
+        self._by_user: Groups[str, Watch] = Groups()
         self._by_cid: defaultdict[str, dict[Watch, None]] = defaultdict(dict)
         self._services: dict[Watch, None] = {}
-        self._devices: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
         self._going_away = False
 
     async def start(self) -> None:
@@ -106,7 +108,7 @@ class Hub:
 
     def is_online(self, user_id: str, device_id: str) -> bool:
         """Whether the user's device holds a stream (T6)."""
-        return device_id in self._devices.get(user_id, ())
+        return device_id in self._devices(user_id)
 
     # From the API.
 
@@ -118,15 +120,7 @@ class Hub:
         if self._going_away:
             raise Leaving
         replaced = self._to_replace(actor)
-        watch = Watch(
-            Sight(actor, filter_, self._call_types.__getitem__),
-            store=self._store,
-            clock=self._clock,
-            alarms=self._alarms,
-            head=lambda: self._position,
-            resume_token=resume_token,
-            heartbeat=heartbeat,
-        )
+        watch = self._new_watch(self._sight(actor, filter_), resume_token=resume_token, heartbeat=heartbeat)
         self._watches[watch] = None
         if actor.is_service_itself:
             self._services[watch] = None
@@ -134,8 +128,7 @@ class Hub:
             for cid in filter_.cids:
                 self._by_cid[cid][watch] = None
         if actor.user_id:
-            self._by_user[actor.user_id][watch] = None
-            self._arrive(actor.user_id, actor.device_id)
+            self._arrive(watch, actor.user_id, actor.device_id)
         if replaced is not None:
             replaced.cut(Replaced())
             self.forget(replaced)
@@ -149,21 +142,27 @@ class Hub:
         actor = watch.sight.actor
         self._services.pop(watch, None)
         for cid in watch.sight.filter.cids:
-            _discard(self._by_cid, cid, watch)
+            self._discard_named(cid, watch)
         if actor.user_id:
-            _discard(self._by_user, actor.user_id, watch)
-            self._depart(actor.user_id, actor.device_id)
+            self._depart(watch, actor.user_id, actor.device_id)
 
     def __len__(self) -> int:
         """How many streams there are."""
         return len(self._watches)
+
+    def _discard_named(self, cid: str, watch: Watch) -> None:
+        watches = self._by_cid.get(cid)
+        if watches is not None:
+            watches.pop(watch, None)
+            if not watches:
+                del self._by_cid[cid]
 
     def _audience(self, step: Step) -> dict[Watch, None]:
         """Return the streams that may have to tell the step: of its users, of its cid, of services."""
         audience = dict(self._services)
         audience.update(self._by_cid.get(step.call.cid, {}))
         for user in _users(step):
-            audience.update(self._by_user.get(user, {}))
+            audience.update(dict.fromkeys(self._by_user.of(user)))
         return audience
 
     def _tell_soon(self, owing: list[Watch]) -> None:
@@ -180,13 +179,13 @@ class Hub:
         """Note the step's notification on the streams of all members but its sender, and return those."""
         sender = step.notification.actor_user_id if step.notification else ""
         users = [user for user in step.call.members if user != sender]
-        return [watch for user in users for watch in self._by_user.get(user, ()) if watch.notify(step)]
+        return [watch for user in users for watch in self._by_user.of(user) if watch.notify(step)]
 
     def _to_replace(self, actor: Actor) -> Watch | None:
         """Return the stream in whose place the actor's next one comes, if any; raise TooManyWatches (P5)."""
         if actor.service_id:
             return None
-        users = [watch for watch in self._by_user.get(actor.user_id, ()) if not watch.sight.actor.service_id]
+        users = [watch for watch in self._by_user.of(actor.user_id) if not watch.sight.actor.service_id]
         devices = [watch for watch in users if actor.device_id and watch.sight.actor.device_id == actor.device_id]
         is_full = len(users) >= MAX_USER_WATCHES
         if is_full and not devices:
@@ -195,25 +194,24 @@ class Hub:
 
     # Presence.
 
-    def _arrive(self, user: str, device: str) -> None:
-        devices = self._devices[user]
-        devices[device] += 1
-        self.online[user] = len(devices)
-        if devices[device] == 1 and self.on_presence is not None:
+    def _devices(self, user: str) -> set[str]:
+        return {watch.sight.actor.device_id for watch in self._by_user.of(user)}
+
+    def _arrive(self, watch: Watch, user: str, device: str) -> None:
+        devices = self._devices(user)
+        self._by_user.add(user, watch)
+        self.online[user] = len(devices | {device})
+        if device not in devices and self.on_presence is not None:
             self.on_presence(user, device, online=True)
 
-    def _depart(self, user: str, device: str) -> None:
-        devices = self._devices[user]
-        devices[device] -= 1
-        if devices[device]:
-            return
-        del devices[device]
+    def _depart(self, watch: Watch, user: str, device: str) -> None:
+        self._by_user.discard(user, watch)
+        devices = self._devices(user)
         if devices:
             self.online[user] = len(devices)
         else:
-            del self._devices[user]
             del self.online[user]
-        if self.on_presence is not None:
+        if device not in devices and self.on_presence is not None:
             self.on_presence(user, device, online=False)
 
     # Slow readers.
@@ -235,11 +233,3 @@ def _users(step: Step) -> set[str]:
     if before is not None and (before.members is not step.call.members or before.session != step.call.session):
         users |= before.known_users()
     return users
-
-
-def _discard(index: defaultdict[str, dict[Watch, None]], key: str, watch: Watch) -> None:
-    watches = index.get(key)
-    if watches is not None:
-        watches.pop(watch, None)
-        if not watches:
-            del index[key]

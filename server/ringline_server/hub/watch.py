@@ -9,7 +9,6 @@ it, keeping only the latest would lose changes across a reconnect.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -71,7 +70,15 @@ class Watch:
 
     As long as the reader has room, what is owed is told by ``drain``, on the spot. The task does what needs waiting:
     it reads the beginning, and waits for room.
+
+    There may be ten thousands of them: nothing here is made before it is needed.
     """
+
+    __slots__ = (
+        *("_alarms", "_clock", "_dropped_at", "_floor", "_going_away", "_head", "_heartbeat", "_heartbeat_due"),
+        *("_is_free", "_matched", "_notifications", "_paged_to", "_pending", "_resume_token", "_room", "_store"),
+        *("_task", "_tell", "_told", "_tokens", "_updated_at", "_woken", "cut_by", "sending_since", "sight"),
+    )
 
     def __init__(
         self,
@@ -103,7 +110,7 @@ class Watch:
         """By uid, in the order of their first untold steps."""
         self._dropped_at: int | None = None
         """Position of the first step that was dropped because too many calls were pending."""
-        self._notifications: deque[Notified] = deque()
+        self._notifications: list[Notified] = []
         self._updated_at: dict[str, int] = {}
         self._told: set[str] | None = None
         """During a snapshot of pages: what was told, by uid."""
@@ -119,7 +126,8 @@ class Watch:
         self._room: Awaitable[None] | None = None
         """What the task is to await until the reader has room."""
         self._going_away = False
-        self._wake = asyncio.Event()
+        self._woken: asyncio.Future[None] | None = None
+        """While the task waits for something to do."""
 
     # From the hub.
 
@@ -174,7 +182,7 @@ class Watch:
     def go_away(self) -> None:
         """End the stream in good order (W7)."""
         self._going_away = True
-        self._wake.set()
+        self._wake()
 
     def cut(self, by: Exception) -> None:
         """End the stream with this error, whatever it waits for. The first of several counts."""
@@ -191,7 +199,20 @@ class Watch:
         self._tell = tell
         self._task = asyncio.current_task()
         try:
-            await self._tell_all()
+            if self.cut_by is not None:
+                raise self.cut_by
+            self._alarms.at(self._clock.now() + self._heartbeat, self._beat)
+            await self._begin()
+            while not self._going_away:
+                # ``drain`` tells what comes, until there is something to wait for.
+                await self._something_to_do()
+                self._is_free = False
+                if self._room is not None:
+                    await self._wait(self._room)
+                    self._room = None
+                if self._dropped_at is not None and not self._going_away:
+                    await self._start_again(ResetReason.TOO_MANY_CHANGES)
+            await self._say(GoingAway(), self._token())
         except asyncio.CancelledError:
             if self.cut_by is None or self._task is None or self._task.uncancel() > 0:
                 raise
@@ -200,37 +221,26 @@ class Watch:
             self._is_free = False
             self._task = None
 
-    async def _tell_all(self) -> None:
-        if self.cut_by is not None:
-            raise self.cut_by
-        self._alarms.at(self._clock.now() + self._heartbeat, self._beat)
-        await self._begin()
-        while not self._going_away:
-            await self._follow()
-            if self._dropped_at is not None and not self._going_away:
-                await self._start_again(ResetReason.TOO_MANY_CHANGES)
-        await self._say(GoingAway(), self._token())
-
-    async def _follow(self) -> None:
-        """Let ``drain`` tell what comes, until there is something to wait for."""
-        self._wake.clear()
+    def _something_to_do(self) -> asyncio.Future[None]:
+        """Leave the stream to ``drain``, and return what is over once the task has something to do."""
+        self._woken = woken = asyncio.get_running_loop().create_future()
         self._is_free = True
         self._tell_due()
-        await self._wake.wait()
-        self._is_free = False
-        if self._room is not None:
-            await self._wait(self._room)
-            self._room = None
+        return woken
+
+    def _wake(self) -> None:
+        if self._woken is not None and not self._woken.done():
+            self._woken.set_result(None)
 
     def _tell_due(self) -> None:
         for told in self._due():
             self._room = self._tell(told)
             if self._room is not None:
                 self._is_free = False
-                self._wake.set()
+                self._wake()
                 return
         if self._dropped_at is not None:
-            self._wake.set()
+            self._wake()
 
     async def _say(self, message: Message, token: str = "") -> None:
         room = self._tell(Told(message, token))
@@ -284,9 +294,7 @@ class Watch:
         present = {change.call.uid for change in beginning.changes if change.kind is not Kind.REMOVED}
         self._set_floor(beginning.position, present)
         loaded = {change.call.uid: change.call for change in beginning.changes}
-        self._notifications = deque(
-            replace(one, call=loaded.get(one.call.uid, one.call)) for one in self._notifications
-        )
+        self._notifications = [replace(one, call=loaded.get(one.call.uid, one.call)) for one in self._notifications]
         for change in beginning.changes:
             await self._say(change)
 
@@ -346,7 +354,7 @@ class Watch:
 
     def _notified(self) -> Iterator[Told]:
         while self._notifications:
-            yield Told(self._notifications.popleft(), self._token())
+            yield Told(self._notifications.pop(0), self._token())
 
     def _beat(self) -> None:
         self._heartbeat_due = True

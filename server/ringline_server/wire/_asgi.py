@@ -8,14 +8,14 @@ there, and is never told by itself that it is not.
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
 
 from ringline_server.api.identity import CREDENTIALS
 from ringline_server.api.port import READY, Code, RequestContext, RpcError, Rpcs, Stream, Unary
+from ringline_server.groups import Groups
 from ringline_server.wire._grpc_http import (
     CONTENT_TYPE,
     OK_TRAILERS,
@@ -59,7 +59,7 @@ class Front:
     def __init__(self) -> None:
         self._rpcs: Rpcs | None = None
         self._open: set[_Request] = set()
-        self._streams: defaultdict[Owner, set[_Request]] = defaultdict(set)
+        self._streams: Groups[Owner, _Request] = Groups()
         """The streams by connection and user."""
         self._none_open = asyncio.Event()
         self._none_open.set()
@@ -84,28 +84,31 @@ class Front:
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    async def handle(self, scope: Event, receive: Receive, send: AsgiSend) -> None:
-        """Answer one request."""
-        request = _Request(self, scope, receive, send)
+    def handle(self, scope: Event, receive: Receive, send: AsgiSend) -> Coroutine[Any, Any, None]:
+        """Answer one request, in a task of its own."""
+        return _Request(self, scope, receive, send).answer(self._rpcs)
+
+    def begin(self, request: _Request) -> None:
+        """Take note of a request."""
+        if not self._open:
+            self._none_open.clear()
+            self._some_open.set()
         self._open.add(request)
-        self._none_open.clear()
-        self._some_open.set()
-        try:
-            await request.answer(self._rpcs)
-        finally:
-            self._open.discard(request)
-            if not self._open:
-                self._none_open.set()
-                self._some_open.clear()
+
+    def end(self, request: _Request) -> None:
+        """Forget a request."""
+        self._open.discard(request)
+        if not self._open:
+            self._none_open.set()
+            self._some_open.clear()
 
     async def begin_stream(self, request: _Request) -> None:
         """Take a stream in, once those of its owner are gone that were cancelled before.
 
         Otherwise they would still count, against the new one, for as long as it takes to notice.
         """
-        streams = self._streams[request.owner]
-        before = tuple(streams)
-        streams.add(request)
+        before = self._streams.of(request.owner)
+        self._streams.add(request.owner, request)
         if 0 < len(before) <= MAX_LOOKED_AROUND:
             await asyncio.gather(*[other.look() for other in before if other.is_read])
             if left := [other.task for other in before if other.is_gone]:
@@ -113,10 +116,7 @@ class Front:
 
     def end_stream(self, request: _Request) -> None:
         """Forget a stream."""
-        streams = self._streams[request.owner]
-        streams.discard(request)
-        if not streams:
-            del self._streams[request.owner]
+        self._streams.discard(request.owner, request)
 
     async def _sweep(self) -> None:
         """Cancel the RPCs whose clients have left."""
@@ -141,7 +141,7 @@ class _Request:
         self._receive = receive
         self._send = send
         self.client: tuple[str, int] = scope["client"]
-        self.task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment] # there is always one here
+        self.task: asyncio.Task[Any]
         self.owner: Owner = ()
         self._codec: JsonCodec | None = None
         self._content_type = CONTENT_TYPE
@@ -169,9 +169,11 @@ class _Request:
 
     async def answer(self, rpcs: Rpcs | None) -> None:
         """Find the RPC, run it, and end the response."""
+        self.task = asyncio.current_task()  # type: ignore[assignment] # there is always one here
+        self._front.begin(self)
         try:
-            if (head := self._read_head()) is not None:
-                await self._run(rpcs, head)
+            if (running := self._run(rpcs)) is not None:
+                await running
         except RpcError as error:
             self._end(error)
         except asyncio.CancelledError:
@@ -180,6 +182,8 @@ class _Request:
         except BaseException:  # noqa: BLE001 -- out of here it would be OK for the client, or the end of the loop
             _log.exception("rpc_failed", method=self._method)
             self._end(_failed())
+        finally:
+            self._front.end(self)
 
     def _read_head(self) -> RequestHead | None:
         """Return the head of what is a gRPC request; tell others what to do, and return None."""
@@ -203,7 +207,10 @@ class _Request:
         elif kind not in (b"application/grpc", b"application/grpc+proto"):
             raise RpcError(Code.INTERNAL, "Messages are protobuf or JSON: application/grpc, or +proto, or +json.", b"")
 
-    async def _run(self, rpcs: Rpcs | None, head: RequestHead) -> None:
+    def _run(self, rpcs: Rpcs | None) -> Coroutine[Any, Any, None] | None:
+        """Return what runs the RPC; None if the client has been told that it asked for none."""
+        if (head := self._read_head()) is None:
+            return None
         if rpcs is None:
             raise RpcError(Code.UNAVAILABLE, "The server is starting or stopping. Try again.", b"")
         method = self._method
@@ -213,16 +220,15 @@ class _Request:
         if head.content_type != b"application/grpc":
             self._set_codec(head.content_type)
         if (unary := rpcs.unary.get(method)) is not None:
-            await self._run_unary(unary, context, head)
-        elif (stream := rpcs.server_stream.get(method)) is not None:
-            await self._run_stream(stream, context, _One(await self._read_one(head)))
-        elif (stream := rpcs.bidi_stream.get(method)) is not None:
-            await self._run_stream(stream, context, self._read_all(head))
-        else:
-            raise RpcError(Code.UNIMPLEMENTED, f"There is no method {method}.", b"")
+            return self._run_unary(unary, context, head.encoding)
+        if (stream := rpcs.server_stream.get(method)) is not None:
+            return self._run_stream(stream, context, head.encoding, is_bidi=False)
+        if (stream := rpcs.bidi_stream.get(method)) is not None:
+            return self._run_stream(stream, context, head.encoding, is_bidi=True)
+        raise RpcError(Code.UNIMPLEMENTED, f"There is no method {method}.", b"")
 
-    async def _run_unary(self, rpc: Unary, context: RequestContext, head: RequestHead) -> None:
-        answer = await rpc(context, await self._read_one(head))
+    async def _run_unary(self, rpc: Unary, context: RequestContext, encoding: bytes) -> None:
+        answer = await rpc(context, await self._read_one(encoding))
         if self._codec is not None:
             answer = self._codec.encode(answer)
         self._begin()
@@ -230,7 +236,8 @@ class _Request:
         self._tell({"type": "http.response.body", "body": frame(answer), "more_body": False})
         self._tell(_OK)
 
-    async def _run_stream(self, rpc: Stream, context: RequestContext, requests: AsyncIterator[bytes]) -> None:
+    async def _run_stream(self, rpc: Stream, context: RequestContext, encoding: bytes, *, is_bidi: bool) -> None:
+        requests = self._read_all(encoding) if is_bidi else _One(await self._read_one(encoding))
         self.owner = (*self.client, *[value for key, value in context.metadata if key in CREDENTIALS])
         # A stream lasts; what came with its request need not.
         self._scope.clear()
@@ -249,8 +256,8 @@ class _Request:
 
     # The request.
 
-    async def _read_one(self, head: RequestHead) -> bytes:
-        unframer = Unframer(head.encoding)
+    async def _read_one(self, encoding: bytes) -> bytes:
+        unframer = Unframer(encoding)
         messages: list[bytes] = []
         while not self.is_read:
             messages += unframer.feed(await self._read())
@@ -260,8 +267,8 @@ class _Request:
             raise RpcError(Code.UNIMPLEMENTED, "This method takes exactly one message.", b"")
         return messages[0] if self._codec is None else self._codec.decode(messages[0])
 
-    async def _read_all(self, head: RequestHead) -> AsyncIterator[bytes]:
-        unframer = Unframer(head.encoding)
+    async def _read_all(self, encoding: bytes) -> AsyncIterator[bytes]:
+        unframer = Unframer(encoding)
         while not self.is_read:
             for message in unframer.feed(await self._read()):
                 yield message if self._codec is None else self._codec.decode(message)
