@@ -20,4 +20,4 @@ def test_a_key_without_things_is_forgotten() -> None:
     groups.discard("a", groups.of("a")[0])
     groups.discard("b", [])
     assert groups.of("a") == groups.of("b") == ()
-    assert not groups._groups  # noqa: SLF001 -- that it takes no memory
+    assert not groups._groups
