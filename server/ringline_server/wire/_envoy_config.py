@@ -13,6 +13,7 @@ from ringline_server.wire._envoy_options import EnvoyOptions
 Json = dict[str, Any]
 
 _TYPES = "type.googleapis.com/envoy."
+_PREFIX = "envoy.filters.http."
 
 
 def envoy_config(app: str, addresses: Sequence[str], port: int, admin: Path, options: EnvoyOptions) -> Json:
@@ -40,11 +41,9 @@ def envoy_config(app: str, addresses: Sequence[str], port: int, admin: Path, opt
     ]
     manager = listener["filter_chains"][0]["filters"][-1]["typed_config"]
     manager.update(_connection_manager(options))
+    # Without a route that says otherwise there are none of them: each takes 1 to 2 KiB of every stream, and its time.
     manager["http_filters"][:0] = [
-        _only_methods(),
-        _filter("cors", "cors.v3.Cors"),
-        _filter("grpc_web", "grpc_web.v3.GrpcWeb"),
-        _filter("connect_grpc_bridge", "connect_grpc_bridge.v3.FilterConfig"),
+        {"name": _PREFIX + name, "typed_config": config, "disabled": True} for name, config in _FILTERS.items()
     ]
     manager["route_config"] = {"virtual_hosts": [_virtual_host(options.cors_origins)]}
     # CORS is looked up in a route, and a route needs a cluster. Nothing is ever sent to it.
@@ -81,22 +80,47 @@ def _connection_manager(options: EnvoyOptions) -> Json:
 
 
 def _virtual_host(origins: Sequence[str]) -> Json:
+    """Let gRPC itself pass as it is, and all other requests through the filters."""
+    # A route needs a cluster. Nothing is ever sent to it.
+    route = {"cluster": "none", "timeout": "0s"}
+    per_filter = {name: {} for name in _FILTERS} | {"cors": _cors_policy(origins)}
     return {
         "name": "ringline",
         "domains": ["*"],
-        "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "none", "timeout": "0s"}}],
-        "typed_per_filter_config": {
-            "envoy.filters.http.cors": {
-                "@type": _TYPES + "extensions.filters.http.cors.v3.CorsPolicy",
-                "allow_origin_string_match": [
-                    {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins
-                ],
-                "allow_methods": "GET, POST",
-                "allow_headers": ", ".join(_ALLOWED_HEADERS),
-                "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, grpc-encoding",
-                "max_age": "7200",
-            }
-        },
+        "routes": [
+            {
+                "match": {
+                    "safe_regex": {"regex": _METHOD},
+                    "headers": [
+                        {"name": "content-type", "string_match": {"exact": "application/grpc"}},
+                        # A page, which has to ask whether it may.
+                        {"name": "origin", "present_match": True, "invert_match": True},
+                    ],
+                },
+                "route": route,
+            },
+            {
+                "match": {"prefix": "/"},
+                "route": route,
+                "typed_per_filter_config": {
+                    _PREFIX + name: {"@type": _TYPES + "config.route.v3.FilterConfig", "config": config}
+                    for name, config in per_filter.items()
+                },
+            },
+        ],
+    }
+
+
+def _cors_policy(origins: Sequence[str]) -> Json:
+    return {
+        "@type": _TYPES + "extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [
+            {"safe_regex": {"regex": ".*"}} if origin == "*" else {"exact": origin} for origin in origins
+        ],
+        "allow_methods": "GET, POST",
+        "allow_headers": ", ".join(_ALLOWED_HEADERS),
+        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, grpc-encoding",
+        "max_age": "7200",
     }
 
 
@@ -107,33 +131,29 @@ _ALLOWED_HEADERS = (
 )
 
 
-def _filter(name: str, config: str) -> Json:
-    return {
-        "name": f"envoy.filters.http.{name}",
-        "typed_config": {"@type": f"{_TYPES}extensions.filters.http.{config}"},
-    }
+def _filter(config: str, **fields: Json) -> Json:
+    return {"@type": f"{_TYPES}extensions.filters.http.{config}", **fields}
 
 
-def _only_methods() -> Json:
-    """Let only paths through that could be methods: in pyvoy others that are not UTF-8 get no answer at all."""
-    return {
-        "name": "envoy.filters.http.rbac",
-        "typed_config": {
-            "@type": _TYPES + "extensions.filters.http.rbac.v3.RBAC",
-            "rules": {
-                "policies": {
-                    "methods": {
-                        "permissions": [{"url_path": {"path": {"safe_regex": {"regex": "/[A-Za-z0-9_./-]*"}}}}],
-                        "principals": [{"any": True}],
-                    }
-                }
-            },
-        },
-    }
+_METHOD = "/[A-Za-z0-9_./-]*"
+"""Paths that could be methods: in pyvoy others that are not UTF-8 get no answer at all."""
+
+_ONLY_METHODS = {
+    "permissions": [{"url_path": {"path": {"safe_regex": {"regex": _METHOD}}}}],
+    "principals": [{"any": True}],
+}
+
+_FILTERS = {
+    "rbac": _filter("rbac.v3.RBAC", rules={"policies": {"methods": _ONLY_METHODS}}),
+    "cors": _filter("cors.v3.Cors"),
+    "grpc_web": _filter("grpc_web.v3.GrpcWeb"),
+    "connect_grpc_bridge": _filter("connect_grpc_bridge.v3.FilterConfig"),
+}
+"""By their names without ``_PREFIX``, in the order in which they see a request."""
 
 
 def _no_such_method() -> Json:
-    """Answer for ``_only_methods`` in words of ours: to gRPC 404 is UNIMPLEMENTED."""
+    """Answer for ``_ONLY_METHODS`` in words of ours: to gRPC 404 is UNIMPLEMENTED."""
     forbidden = {"comparison": {"value": {"default_value": 403, "runtime_key": "none"}}}
     return {
         "mappers": [
