@@ -46,7 +46,6 @@ def envoy_config(app: str, addresses: Sequence[str], port: int, admin: Path, opt
         {"name": _PREFIX + name, "typed_config": config, "disabled": True} for name, config in _FILTERS.items()
     ]
     manager["route_config"] = {"virtual_hosts": [_virtual_host(options.cors_origins)]}
-    # CORS is looked up in a route, and a route needs a cluster. Nothing is ever sent to it.
     resources["clusters"] = [{"name": "none", "type": "STATIC", "load_assignment": {"cluster_name": "none"}}]
     return config
 
@@ -83,7 +82,7 @@ def _virtual_host(origins: Sequence[str]) -> Json:
     """Let gRPC itself pass as it is, and all other requests through the filters."""
     # A route needs a cluster. Nothing is ever sent to it.
     route = {"cluster": "none", "timeout": "0s"}
-    per_filter = {name: {} for name in _FILTERS} | {"cors": _cors_policy(origins)}
+    per_filter: dict[str, Json] = {name: {} for name in _FILTERS} | {"cors": _cors_policy(origins)}
     return {
         "name": "ringline",
         "domains": ["*"],
