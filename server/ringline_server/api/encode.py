@@ -6,8 +6,9 @@ viewer's own few bytes and a wrapper (`ringline_server.api.splice`). For the eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
 
 from ringline_server.api.messages import (
@@ -18,11 +19,12 @@ from ringline_server.api.messages import (
     participant_bytes,
     ring_bytes,
     settings_bytes,
+    target_bytes,
     viewer_bytes,
 )
 from ringline_server.api.splice import int_field, message_field, text_field
 from ringline_server.rules.access import capabilities
-from ringline_server.rules.call import Call, Member, Ring
+from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor, CallType
 from ringline_server.rules.settings import Settings
 from ringline_server.rules.terms import Capability
@@ -75,7 +77,32 @@ class _Parts:
     """What never changes."""
     custom: bytes
     encoded_custom: bytes
-    rings: dict[int, tuple[Ring, bytes]] = field(default_factory=dict)
+    participants: _Row[Participant]
+    rings: Mapping[int, _RingParts]
+
+
+@dataclass(slots=True)
+class _Row(Generic[V]):
+    """Some parts of a kind, in order."""
+
+    of: Sequence[V] = ()
+    encoded: Sequence[bytes] = ()
+
+    def next(self, of: Sequence[V], encode: Callable[[V], bytes]) -> _Row[V]:
+        """Return the row of these; only those that are others than before in their place are encoded."""
+        same = [
+            was if one is before else encode(one) for one, before, was in zip(of, self.of, self.encoded, strict=False)
+        ]
+        return _Row(of, same + [encode(one) for one in of[len(same) :]])
+
+
+@dataclass(slots=True)
+class _RingParts:
+    """A ring's latest encoding."""
+
+    ring: Ring
+    targets: _Row[Target]
+    encoded: bytes
 
 
 class CallEncoder:
@@ -145,13 +172,18 @@ class CallEncoder:
             custom = parts.encoded_custom
         else:
             custom = message_field(10, call.custom) if call.custom else b""
-        shown: dict[int, tuple[Ring, bytes]] = {}
+        shown: dict[int, _RingParts] = {}
         for ring in shown_rings(call):
             old = parts.rings.get(ring.number) if parts else None
-            encoded = old[1] if old and old[0] is ring else message_field(12, ring_bytes(call, ring))
-            shown[ring.number] = (ring, encoded)
-        size = len(fixed) + len(members) + len(custom) + sum([len(encoded) for _, encoded in shown.values()])
-        self._parts.put(call.uid, _Parts(call.members, members, fixed, call.custom, custom, shown), size)
+            shown[ring.number] = old if old and old.ring is ring else _ring_parts(call, ring, old)
+        participants = (parts.participants if parts else _Row()).next(
+            call.participants[:MAX_PARTICIPANTS], participant_bytes
+        )
+        encoded_rings = [one.encoded for one in shown.values()]
+        # What a ring's targets are kept as is about as long as the ring.
+        size = len(fixed) + len(members) + len(custom) + 2 * sum(map(len, encoded_rings))
+        size += sum(map(len, participants.encoded))
+        self._parts.put(call.uid, _Parts(call.members, members, fixed, call.custom, custom, participants, shown), size)
         return b"".join(
             (
                 fixed,
@@ -160,8 +192,8 @@ class CallEncoder:
                 members,
                 custom,
                 message_field(11, self._effective(call)),
-                *[encoded for _, encoded in shown.values()],
-                *[message_field(13, participant_bytes(one)) for one in call.participants[:MAX_PARTICIPANTS]],
+                *encoded_rings,
+                *[message_field(13, one) for one in participants.encoded],
                 int_field(14, len(call.participants)),
                 history_bytes(call),
             )
@@ -175,6 +207,13 @@ class CallEncoder:
             encoded = settings_bytes(settings)
             self._settings.put(key, encoded, 1)
         return encoded
+
+
+def _ring_parts(call: Call, ring: Ring, old: _RingParts | None) -> _RingParts:
+    targets = (old.targets if old else _Row()).next(
+        ring.targets, partial(target_bytes, ring_id=call.ring_id(ring.number))
+    )
+    return _RingParts(ring, targets, message_field(12, ring_bytes(call, ring, targets.encoded)))
 
 
 def shown_rings(call: Call) -> list[Ring]:

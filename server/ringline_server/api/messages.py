@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from ringline.v1 import call_pb2
@@ -167,8 +168,8 @@ def member_bytes(member: Member) -> bytes:
     )
 
 
-def ring_bytes(call: Call, ring: Ring) -> bytes:
-    """Return a ``Ring`` with its targets."""
+def ring_bytes(call: Call, ring: Ring, targets: Iterable[bytes]) -> bytes:
+    """Return a ``Ring`` with its targets, which are encoded already."""
     ring_id = call.ring_id(ring.number)
     return b"".join(
         (
@@ -185,7 +186,7 @@ def ring_bytes(call: Call, ring: Ring) -> bytes:
             timestamp_field(11, ring.ended_at),
             int_field(12, _END_REASONS[ring.end_reason] if ring.end_reason else 0),
             text_field(13, ring.reason),
-            *[message_field(14, target_bytes(target, ring_id)) for target in ring.targets],
+            *[message_field(14, target) for target in targets],
         )
     )
 

@@ -24,6 +24,7 @@ def write_of(before: Call | None, decision: Decision, after: int, base: Settings
             call=call,
             events=decision.events,
             notification=decision.notification,
+            touched=decision.touched,
         ),
         relations=_changed_relations(before, decision),
         due=due,

@@ -138,18 +138,20 @@ class Watch:
         """
         if step.position <= self._floor or self._dropped_at is not None:
             return False
-        call = step.call
+        call, before = step.call, step.before
         uid = call.uid
-        matches = self.sight.matches(call)
-        before, self._matched = self._matched, (uid, call.revision, matches)
+        last, revision, matched = self._matched
+        is_next = before is not None and last == uid and revision == before.revision
+        # In a call of hundreds, most steps change nothing for most of those who watch it.
+        matches = matched if is_next and not self._is_touched(step) else self.sight.matches(call)
+        self._matched = (uid, call.revision, matches)
         pending = self._pending.get(uid)
         if pending is not None:
             pending.latest, pending.call, pending.matches = step.position, call, matches
             pending.matched = pending.matched or matches
-            return True
-        known = False
-        if step.before is not None:
-            known = before[2] if before[:2] == (uid, step.before.revision) else self.sight.matches(step.before)
+            # What is held back is told when its time has come, unless the call is to be removed.
+            return not (pending.held and matches)
+        known = before is not None and (matched if is_next else self.sight.matches(before))
         if not (matches or known):
             return False
         if len(self._pending) >= MAX_PENDING:
@@ -159,6 +161,11 @@ class Watch:
             first = step.position - len(step.events) + 1
             self._pending[uid] = _Pending(first, step.position, call, known, matches, matches)
         return True
+
+    def _is_touched(self, step: Step) -> bool:
+        """Whether the call may match otherwise than before the step: for a service, by its state alone."""
+        user = self.sight.actor.user_id
+        return not user or step.touched is None or user in step.touched
 
     def notify(self, step: Step) -> bool:
         """Take note of an ordinary notification, whatever the filter's states (N3); return as ``offer`` does."""

@@ -36,6 +36,8 @@ class Step:
     events: tuple[Event, ...]
     """At least one."""
     notification: Notification | None = None
+    touched: frozenset[str] | None = None
+    """Users whose relation to the call, membership included, may have changed; None for all."""
 
 
 @value

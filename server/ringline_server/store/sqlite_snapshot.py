@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import cache
 from typing import TypeVar
 
 from ringline_server.rules.outcome import Event
@@ -57,12 +58,15 @@ class SqliteSnapshot:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
+        # Of a view that stays as it is; many reads may share one.
+        self.head = cache(self._head)
+        self.oldest = cache(self._oldest)
 
-    def head(self) -> int:
+    def _head(self) -> int:
         (head,) = self._execute("SELECT head FROM meta").fetchone()
         return int(head)
 
-    def oldest(self) -> tuple[int, int] | None:
+    def _oldest(self) -> tuple[int, int] | None:
         row = self._execute("SELECT position, body FROM events ORDER BY position LIMIT 1").fetchone()
         if row is None:
             return None
