@@ -333,7 +333,7 @@ def test_X3_a_call_is_encoded_once_a_revision() -> None:
     encoder = CallEncoder(BUILT_IN)
     for _ in range(3):
         for user in ("ann", "bob"):
-            encoder.seen(CALL, Actor(user))
+            b"".join(encoder.seen(CALL, Actor(user)))
     assert encoder.encodings == 1
     encoder.call(replace(CALL, revision=8))
     encoder.call(CALL)
@@ -341,7 +341,7 @@ def test_X3_a_call_is_encoded_once_a_revision() -> None:
 
 
 def test_W8_who_may_not_read_a_call_sees_five_fields_and_no_viewer() -> None:
-    seen = pb.Call.FromString(CallEncoder(BUILT_IN).seen(CALL, Actor("eve"), 1)[2:])
+    seen = pb.Call.FromString(b"".join(CallEncoder(BUILT_IN).seen(CALL, Actor("eve"), 1))[2:])
 
     assert {field.name: value for field, value in seen.ListFields()} == {
         "type": "default",

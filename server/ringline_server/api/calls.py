@@ -43,7 +43,7 @@ def command_rpcs(
             outcome = await engine.submit(submission)
             if outcome.answer.ring_id:
                 note(context, ring_id=outcome.answer.ring_id)
-            return encoder.seen(outcome.call, submission.actor) + answer(outcome.answer)
+            return b"".join((*encoder.seen(outcome.call, submission.actor), answer(outcome.answer)))
 
         return handle
 

@@ -22,7 +22,7 @@ from ringline_server.api.messages import (
     target_bytes,
     viewer_bytes,
 )
-from ringline_server.api.splice import int_field, message_field, text_field
+from ringline_server.api.splice import head, int_field, message_field, text_field
 from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor, CallType
@@ -148,17 +148,20 @@ class CallEncoder:
             self._viewers.put(key, encoded, 1)
         return encoded
 
-    def seen(self, call: Call, actor: Actor, number: int = 1) -> bytes:
+    def seen(self, call: Call, actor: Actor, number: int = 1) -> tuple[bytes, ...]:
         """Return the field ``number`` with the call as the actor may see it, and the next one with the viewer.
 
-        The viewer is unset for a service itself (W10), and for who may not read the call (W8).
+        In pieces, for a call may be large: whoever puts them into something larger copies them once. The viewer is
+        unset for a service itself (W10), and for who may not read the call (W8).
         """
         if actor.is_service_itself:
-            return message_field(number, self.call(call))
+            encoded = self.call(call)
+            return head(number, len(encoded)), encoded
         viewer = self.viewer(call, actor)
         if not viewer:
-            return message_field(number, self.cut_call(call))
-        return message_field(number, self.call(call)) + message_field(number + 1, viewer)
+            return (message_field(number, self.cut_call(call)),)
+        encoded = self.call(call)
+        return head(number, len(encoded)), encoded, message_field(number + 1, viewer)
 
     def _encode(self, call: Call) -> bytes:
         self.encodings += 1

@@ -87,7 +87,7 @@ class _Page:
         # A type that the operator has taken out of use grants nothing to anybody.
         if call_type is None or not readable(call, self._actor, call_type):
             return True
-        item = message_field(1, self._encoder.seen(call, self._actor))
+        item = message_field(1, b"".join(self._encoder.seen(call, self._actor)))
         if self.items and self._size + len(item) > MAX_PAGE_BYTES:
             return False
         self.items.append(item)

@@ -59,6 +59,11 @@ def message_field(number: int, payload: bytes) -> bytes:
     return _MESSAGE_TAGS[number] + varint(size) + payload
 
 
+def head(number: int, size: int) -> bytes:
+    """Return what stands before the bytes of a field that holds a message: its number and how many they are."""
+    return _SHORT_HEADS[number][size] if size < _ONE_BYTE else _MESSAGE_TAGS[number] + varint(size)
+
+
 def text_field(number: int, text: str) -> bytes:
     """Return a string field; nothing for the empty one."""
     if not text:

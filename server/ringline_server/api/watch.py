@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from functools import partial
 
 from ringline.v1 import call_pb2, call_service_pb2
@@ -12,7 +12,7 @@ from ringline_server.api.identity import Identity
 from ringline_server.api.port import READY, RequestContext, Send
 from ringline_server.api.requests import watch_request
 from ringline_server.api.rpc import note_actor
-from ringline_server.api.splice import enum_numbers, int_field, message_field, text_field, timestamp_field
+from ringline_server.api.splice import enum_numbers, head, int_field, text_field, timestamp_field
 from ringline_server.clock import Clock
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.hub import MAX_USER_WATCHES, Hub
@@ -96,46 +96,48 @@ class WatchHandler:
             require_readable(calls.get(key), Context(actor, self._call_types[key[0]]))
 
     def _tell(self, actor: Actor, send: Send, told: Told) -> Awaitable[None] | None:
-        message = self._message(actor, told.message) + text_field(7, told.token)
-        sent = send(message + timestamp_field(8, self._clock.now()))
+        number, body = self._message(actor, told.message)
+        size = sum(map(len, body))
+        tail = text_field(7, told.token) + timestamp_field(8, self._clock.now())
+        sent = send(b"".join((head(number, size), *body, tail)))
         return None if sent is READY else sent
 
-    def _message(self, actor: Actor, message: Message) -> bytes:
+    def _message(self, actor: Actor, message: Message) -> tuple[int, Iterable[bytes]]:
+        """Return which field of the response it is, and its bytes in pieces."""
         match message:
             case Change():
-                return message_field(1, self._change(actor, message))
+                return 1, self._change(actor, message)
             case Notified(call, notification):
-                body = (
-                    self._encoder.seen(call, actor)
-                    + text_field(3, notification.actor_user_id)
-                    + int_field(4, notification.video)
-                    + timestamp_field(5, notification.time)
+                return 2, (
+                    *self._encoder.seen(call, actor),
+                    text_field(3, notification.actor_user_id),
+                    int_field(4, notification.video),
+                    timestamp_field(5, notification.time),
                 )
-                return message_field(2, body)
             case SnapshotComplete(resumed):
-                return message_field(3, int_field(1, resumed))
+                return 3, (int_field(1, resumed),)
             case Heartbeat():
-                return message_field(4, b"")
+                return 4, ()
             case Reset(reason):
-                return message_field(5, int_field(1, _RESET_REASONS[reason]))
+                return 5, (int_field(1, _RESET_REASONS[reason]),)
             case GoingAway():
-                return message_field(6, b"")
+                return 6, ()
 
-    def _change(self, actor: Actor, change: Change) -> bytes:
+    def _change(self, actor: Actor, change: Change) -> Iterable[bytes]:
         call = change.call
         if change.stop_reason is StopReason.ACCESS_LOST:
             return (
-                int_field(1, _KINDS[change.kind])
-                + int_field(3, _STOP_REASONS[change.stop_reason])
-                + self._encoder.seen(call, actor, 6)
+                int_field(1, _KINDS[change.kind]),
+                int_field(3, _STOP_REASONS[change.stop_reason]),
+                *self._encoder.seen(call, actor, 6),
             )
         return (
-            int_field(1, _KINDS[change.kind])
-            + int_field(2, _CAUSES[call.cause.type])
-            + (int_field(3, _STOP_REASONS[change.stop_reason]) if change.stop_reason else b"")
-            + text_field(4, call.cause.actor_user_id)
-            + text_field(5, call.cause.reason)
-            + self._encoder.seen(call, actor, 6)
+            int_field(1, _KINDS[change.kind]),
+            int_field(2, _CAUSES[call.cause.type]),
+            int_field(3, _STOP_REASONS[change.stop_reason]) if change.stop_reason else b"",
+            text_field(4, call.cause.actor_user_id),
+            text_field(5, call.cause.reason),
+            *self._encoder.seen(call, actor, 6),
         )
 
 
