@@ -151,11 +151,19 @@ class Engine:
         while self._open or self._queue:
             self._queued.clear()
             while self._queue:
+                await self._more()
                 self._taken = self._take()
                 if self._taken:
                     await self._commit(self._taken)
             if self._open:
                 await self._queued.wait()
+
+    async def _more(self) -> None:
+        """Let the event loop go on as long as each turn of it brings more commands: they share a commit."""
+        waiting = 0
+        while waiting < len(self._queue) < self._max_batch:
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
 
     def _take(self) -> list[_Entry]:
         """Take the next batch, without what nobody waits for any more."""
