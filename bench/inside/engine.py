@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ringline_server.api.call_types import BUILT_IN
 from ringline_server.app import configure_logging
+from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.running import new_uid
 from ringline_server.clock import SystemClock
 from ringline_server.engine.engine import Engine
@@ -125,6 +126,7 @@ async def timers(engine: Engine, bus: Bus, number: int, rings: int, seconds: flo
 async def main() -> list[float]:
     folder, what, rounds, *rest = sys.argv[1:]
     async with running(Path(folder) / f"{what}-{rest[0]}.db") as (engine, bus):
+        collect_seldom()
         if what == "commands":
             await commands(engine, -1, WARM_UP)
             return [await commands(engine, number, float(rest[0])) for number in range(int(rounds))]

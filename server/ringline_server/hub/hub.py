@@ -157,12 +157,15 @@ class Hub:
             if not watches:
                 del self._by_cid[cid]
 
-    def _audience(self, step: Step) -> dict[Watch, None]:
-        """Return the streams that may have to tell the step: of its users, of its cid, of services."""
-        audience = dict(self._services)
-        audience.update(self._by_cid.get(step.call.cid, {}))
-        for user in _users(step):
-            audience.update(dict.fromkeys(self._by_user.of(user)))
+    def _audience(self, step: Step) -> list[Watch]:
+        """Return the streams that may have to tell the step, each once: of services, of its users, of its cid."""
+        audience = list(self._services)
+        users = _users(step)
+        for user in users:
+            audience += self._by_user.of(user)
+        for watch in self._by_cid.get(step.call.cid, ()):
+            if watch.sight.actor.user_id not in users:
+                audience.append(watch)
         return audience
 
     def _tell_soon(self, owing: list[Watch]) -> None:

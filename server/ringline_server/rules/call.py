@@ -225,10 +225,13 @@ class Call:
 
     def known_users(self) -> set[str]:
         """Everybody who has or had to do with the call, as far as it still knows."""
-        users = set(self.members) | set(self.gone) | self.users_in
+        users = {*self.members, *self.gone}
+        for participant in self.participants:
+            users.add(participant.user_id)
         for ring in self.rings:
             users.add(ring.ringer_id)
-            users.update(target.user_id for target in ring.targets)
+            for target in ring.targets:
+                users.add(target.user_id)
         return users
 
 
