@@ -40,7 +40,7 @@ _NEVER_REFUSED = (Leave, Cancel)
 
 PATIENCE = 4
 """Turns of the event loop that a batch waits for another command: RPCs are on their way through several of them, and
-commands that are there together share a commit. Turns are short; on an idle loop these take 0.1 ms."""
+commands that are there together share a commit. On an idle loop a turn takes two or three microseconds."""
 
 _CHUNK = 500
 """How many calls are read at once when the engine starts."""
