@@ -15,6 +15,7 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2
 
+from ringline_server.wire._admin import Admin
 from ringline_server.wire.envoy import EnvoyOptions
 from tests.wire import raw
 from tests.wire.canned_envoy import Served, serve
@@ -83,6 +84,23 @@ async def test_connect_carries_json_for_methods_whose_messages_have_names(served
         CONNECT | {"content-type": "application/connect+json"},
     )
     assert json.loads(answer.body[5 : 5 + answer.body[4]]) == {"status": "SERVING"}
+
+
+async def seen_by_filters(served: Served) -> int:
+    stats = await Admin(served.envoy.folder / "admin")._ask("GET", "/stats?filter=rbac.allowed")
+    return int(stats.rpartition(b":")[2])
+
+
+async def test_grpc_itself_passes_by_the_filters_unless_it_comes_from_a_page(served: Served) -> None:
+    before = await seen_by_filters(served)
+    async with aio.insecure_channel(f"127.0.0.1:{served.port}") as channel:
+        unary = channel.unary_unary("/canned.Service/Unary", None, None)
+        assert await unary(b"hello") == b"hello"
+        assert await seen_by_filters(served) == before
+        assert await unary(b"hello", metadata=(("origin", APP),)) == b"hello"
+        assert await seen_by_filters(served) == before + 1
+    await ask(served.port, "POST", "/canned.Service/Unary", framed(b"hello"), WEB)
+    assert await seen_by_filters(served) == before + 2
 
 
 async def test_json_over_grpc_itself_works_too(served: Served) -> None:
