@@ -10,7 +10,10 @@ V = TypeVar("V")
 
 
 class Groups(Generic[K, V]):
-    """Some things under each key, in the order in which they came."""
+    """Some things under each key, in the order in which they came.
+
+    To add or discard one takes as long as there are others under its key.
+    """
 
     __slots__ = ("_groups",)
 

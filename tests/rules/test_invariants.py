@@ -419,7 +419,10 @@ def check_answers(before: Call | None, call: Call, command: Command, actor: Acto
 
 
 def check_touched(before: Call | None, decision: Decision) -> None:
-    """Whoever is not touched has the same relation to the call as before."""
+    """Whoever is not touched has the same relation to the call as before, and is a member as before.
+
+    Streams rely on it: what a call is to such a one is not looked at again.
+    """
     if decision.touched is None:
         return
     assert before is not None
@@ -432,6 +435,8 @@ def check_touched(before: Call | None, decision: Decision) -> None:
             # A ring of an earlier session may be forgotten of somebody who is no member: they cannot be shown it.
             old = replace(old, last_ring=0, missed=False)
         assert old == new, user
+        members = before.members.get(user), decision.call.members.get(user)
+        assert len({member and member.role for member in members}) == 1, user
 
 
 run_freely = partial(

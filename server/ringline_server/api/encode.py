@@ -90,10 +90,10 @@ class _Row(Generic[V]):
 
     def next(self, of: Sequence[V], encode: Callable[[V], bytes]) -> _Row[V]:
         """Return the row of these; only those that are others than before in their place are encoded."""
-        same = [
+        kept = [
             was if one is before else encode(one) for one, before, was in zip(of, self.of, self.encoded, strict=False)
         ]
-        return _Row(of, same + [encode(one) for one in of[len(same) :]])
+        return _Row(of, kept + [encode(one) for one in of[len(kept) :]])
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import partial
 
 from ringline.v1 import call_pb2, call_service_pb2
@@ -102,7 +102,7 @@ class WatchHandler:
         sent = send(b"".join((head(number, size), *body, tail)))
         return None if sent is READY else sent
 
-    def _message(self, actor: Actor, message: Message) -> tuple[int, Iterable[bytes]]:
+    def _message(self, actor: Actor, message: Message) -> tuple[int, tuple[bytes, ...]]:
         """Return which field of the response it is, and its bytes in pieces."""
         match message:
             case Change():
@@ -123,7 +123,7 @@ class WatchHandler:
             case GoingAway():
                 return 6, ()
 
-    def _change(self, actor: Actor, change: Change) -> Iterable[bytes]:
+    def _change(self, actor: Actor, change: Change) -> tuple[bytes, ...]:
         call = change.call
         if change.stop_reason is StopReason.ACCESS_LOST:
             return (

@@ -42,6 +42,9 @@ PATIENCE = 4
 """Turns of the event loop that a batch waits for another command: RPCs are on their way through several of them, and
 commands that are there together share a commit. On an idle loop a turn takes two or three microseconds."""
 
+MAX_TURNS = 16
+"""Turns that a batch waits in all, however many commands come."""
+
 _CHUNK = 500
 """How many calls are read at once when the engine starts."""
 
@@ -165,10 +168,12 @@ class Engine:
     async def _more(self) -> None:
         """Let the event loop bring more commands, until it has turned ``PATIENCE`` times and brought none."""
         idle = 0
-        while idle < PATIENCE and len(self._queue) < self._max_batch:
+        for _ in range(MAX_TURNS):
             waiting = len(self._queue)
             await asyncio.sleep(0)
             idle = 0 if len(self._queue) > waiting else idle + 1
+            if idle == PATIENCE or len(self._queue) >= self._max_batch:
+                break
 
     def _take(self) -> list[_Entry]:
         """Take the next batch, without what nobody waits for any more."""

@@ -71,7 +71,7 @@ class Watch:
     As long as the reader has room, what is owed is told by ``drain``, on the spot. The task does what needs waiting:
     it reads the beginning, and waits for room.
 
-    There may be ten thousands of them: nothing here is made before it is needed.
+    There may be tens of thousands of them: an idle one has as few objects as can be.
     """
 
     __slots__ = (
@@ -127,12 +127,12 @@ class Watch:
         """What the task is to await until the reader has room."""
         self._going_away = False
         self._woken: asyncio.Future[None] | None = None
-        """While the task waits for something to do."""
+        """Over once the task has something to do; the last one that it waited for."""
 
     # From the hub.
 
     def offer(self, step: Step) -> bool:
-        """Take note of a step that may concern this stream, and return whether it does: then ``drain`` is due.
+        """Take note of a step that may concern this stream, and return whether ``drain`` is due.
 
         Steps come in the order of their positions.
         """
@@ -149,8 +149,8 @@ class Watch:
         if pending is not None:
             pending.latest, pending.call, pending.matches = step.position, call, matches
             pending.matched = pending.matched or matches
-            # What is held back is told when its time has come, unless the call is to be removed.
-            return not (pending.held and matches)
+            # What is held back is told when its time has come, unless it may not be held any more.
+            return not (pending.held and matches and len(call.members) > MANY_MEMBERS)
         known = before is not None and (matched if is_next else self.sight.matches(before))
         if not (matches or known):
             return False

@@ -71,7 +71,7 @@ class Decision:
     events: tuple[Event, ...] = ()
     notification: Notification | None = None
     touched: frozenset[str] | None = frozenset()
-    """Users whose relation to the call, membership included, may have changed; None for all."""
+    """Users whose relation to the call, membership and role included, may have changed; None for all."""
 
 
 @dataclass(slots=True, eq=False)

@@ -37,7 +37,7 @@ class Step:
     """At least one."""
     notification: Notification | None = None
     touched: frozenset[str] | None = None
-    """Users whose relation to the call, membership included, may have changed; None for all."""
+    """Users whose relation to the call, membership and role included, may have changed; None for all."""
 
 
 @value

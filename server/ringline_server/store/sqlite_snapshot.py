@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import cache
 from typing import TypeVar
 
 from ringline_server.rules.outcome import Event
@@ -58,20 +57,22 @@ class SqliteSnapshot:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
-        # Of a view that stays as it is; many reads may share one.
-        self.head = cache(self._head)
-        self.oldest = cache(self._oldest)
+        # Many reads share a view, and ask for these.
+        self._head: int | None = None
+        self._oldest: tuple[int, int] | None = None
 
-    def _head(self) -> int:
-        (head,) = self._execute("SELECT head FROM meta").fetchone()
-        return int(head)
+    def head(self) -> int:
+        if self._head is None:
+            (self._head,) = self._execute("SELECT head FROM meta").fetchone()
+        return int(self._head)
 
-    def _oldest(self) -> tuple[int, int] | None:
-        row = self._execute("SELECT position, body FROM events ORDER BY position LIMIT 1").fetchone()
-        if row is None:
-            return None
-        events = decode_events(row[1])
-        return row[0] - len(events) + 1, events[0].time
+    def oldest(self) -> tuple[int, int] | None:
+        if self._oldest is None:
+            row = self._execute("SELECT position, body FROM events ORDER BY position LIMIT 1").fetchone()
+            if row is not None:
+                events = decode_events(row[1])
+                self._oldest = row[0] - len(events) + 1, events[0].time
+        return self._oldest
 
     def call(self, key: CallKey) -> Placed | None:
         row = self._execute("SELECT position, body FROM calls WHERE type = ? AND id = ?", key).fetchone()
