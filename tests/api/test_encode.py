@@ -333,7 +333,7 @@ def test_X3_a_call_is_encoded_once_a_revision() -> None:
     encoder = CallEncoder(BUILT_IN)
     for _ in range(3):
         for user in ("ann", "bob"):
-            b"".join(encoder.seen(CALL, Actor(user)))
+            encoder.seen(CALL, Actor(user))
     assert encoder.encodings == 1
     encoder.call(replace(CALL, revision=8))
     encoder.call(CALL)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from ringline_server.engine.engine import MAX_TURNS
 from ringline_server.engine.port import CommandFailed, Outcome
 from ringline_server.rules.call import Call
 from ringline_server.rules.commands import Command, End, Get, Join, Reject, RingMembers, Update, UpdateMembers
@@ -49,6 +50,25 @@ async def test_commands_that_come_during_a_commit_go_into_the_next_one(stage: St
     held.release.set()
     await asyncio.gather(first, rest)
     assert [len(turn) for turn in stage.bus.turns] == [1, 49]
+
+
+async def test_commands_that_come_some_turns_of_the_loop_apart_are_committed_together(stage: Stage) -> None:
+    answers = []
+    for n in range(5):
+        answers.append(asyncio.create_task(stage.submit(said("ann", create("ann"), room(n)))))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await asyncio.gather(*answers)
+    assert [len(turn) for turn in stage.bus.turns] == [5]
+
+
+async def test_a_batch_does_not_wait_for_ever_for_commands_that_keep_coming(stage: Stage) -> None:
+    answers = []
+    for n in range(100):
+        answers.append(asyncio.create_task(stage.submit(said("ann", create("ann"), room(n)))))
+        await asyncio.sleep(0)
+    await asyncio.gather(*answers)
+    assert len(stage.bus.turns[0]) < 2 * MAX_TURNS
 
 
 async def test_a_batch_has_no_more_commands_than_it_may(tmp_path: Path) -> None:

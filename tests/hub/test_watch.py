@@ -28,7 +28,7 @@ from ringline_server.rules.commands import Cancel, Command, Get, GetOrCreate, Jo
 from ringline_server.rules.commands import MemberInput as Input
 from ringline_server.rules.context import Actor
 from ringline_server.rules.settings import SettingsOverride
-from ringline_server.rules.terms import CallingState, StopReason
+from ringline_server.rules.terms import CallingState, CallState, StopReason
 from tests.hub.desk import Desk, Reader, open_desk
 
 SNAPSHOT = SnapshotComplete(resumed=False)
@@ -232,6 +232,40 @@ async def test_W6_the_end_of_a_ring_is_told_at_once_however_many_members(desk: D
     await reader.change()
     await desk.do("user-0", Reject())
     assert (await reader.change()).kind is Kind.REMOVED
+
+
+async def test_W10_a_service_is_told_by_the_calls_state_whomever_a_step_concerns(desk: Desk) -> None:
+    reader = desk.watch(SERVICE, Filter.of(call_states=frozenset({CallState.RINGING})))
+    await begun(reader)
+    await desk.ring()
+    assert (await reader.change()).kind is Kind.ADDED
+    await desk.do("bob", Join())
+    assert (await reader.change()).kind is Kind.REMOVED
+
+
+async def test_W6_an_update_that_is_held_back_does_not_hold_back_the_end_of_the_ring(desk: Desk) -> None:
+    reader = await large_call_held_back(desk)
+    await desk.do("user-0", Reject())
+    assert (await reader.change()).kind is Kind.REMOVED
+
+
+async def test_W6_nothing_is_held_back_of_a_call_that_has_become_small(desk: Desk) -> None:
+    reader = await large_call_held_back(desk)
+    await desk.do("ann", UpdateMembers((), tuple(f"user-{number}" for number in range(20, 60))))
+    assert len((await reader.change()).call.members) == 21
+
+
+async def large_call_held_back(desk: Desk) -> Reader:
+    """Return the reader of a call of 61, of which an update waits for its time."""
+    reader = desk.watch("user-0")
+    await begun(reader)
+    await desk.ring("a", "ann", *(f"user-{number}" for number in range(60)))
+    await reader.change()
+    await touch(desk, value=b"0")
+    await reader.change()
+    await touch(desk, value=b"1")
+    assert await reader.quiet()
+    return reader
 
 
 async def test_W6_a_reader_that_takes_nothing_for_30_s_is_cut(desk: Desk) -> None:

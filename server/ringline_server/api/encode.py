@@ -154,14 +154,13 @@ class CallEncoder:
         In pieces, for a call may be large: whoever puts them into something larger copies them once. The viewer is
         unset for a service itself (W10), and for who may not read the call (W8).
         """
-        if actor.is_service_itself:
-            encoded = self.call(call)
-            return head(number, len(encoded)), encoded
-        viewer = self.viewer(call, actor)
-        if not viewer:
-            return (message_field(number, self.cut_call(call)),)
+        viewer = b""
+        if not actor.is_service_itself:
+            viewer = self.viewer(call, actor)
+            if not viewer:
+                return (message_field(number, self.cut_call(call)),)
         encoded = self.call(call)
-        return head(number, len(encoded)), encoded, message_field(number + 1, viewer)
+        return head(number, len(encoded)), encoded, message_field(number + 1, viewer) if viewer else b""
 
     def _encode(self, call: Call) -> bytes:
         self.encodings += 1

@@ -51,17 +51,14 @@ _SHORT_HEADS = tuple(tuple(tag + size for size in _SMALL) for tag in _MESSAGE_TA
 _SMALL_INTS = tuple(tuple(tag + value for value in _SMALL) for tag in _VARINT_TAGS)
 
 
-def message_field(number: int, payload: bytes) -> bytes:
-    """Return a field that holds a message, given its bytes. Empty bytes are a message too: one that is set."""
-    size = len(payload)
-    if size < _ONE_BYTE:
-        return _SHORT_HEADS[number][size] + payload
-    return _MESSAGE_TAGS[number] + varint(size) + payload
-
-
 def head(number: int, size: int) -> bytes:
     """Return what stands before the bytes of a field that holds a message: its number and how many they are."""
     return _SHORT_HEADS[number][size] if size < _ONE_BYTE else _MESSAGE_TAGS[number] + varint(size)
+
+
+def message_field(number: int, payload: bytes) -> bytes:
+    """Return a field that holds a message, given its bytes. Empty bytes are a message too: one that is set."""
+    return head(number, len(payload)) + payload
 
 
 def text_field(number: int, text: str) -> bytes:
