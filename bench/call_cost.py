@@ -31,7 +31,8 @@ from ringline_server.api.identity import DevelopmentIdentity
 from ringline_server.api.port import READY, RequestContext, Unary
 from ringline_server.api.rpcs import build_rpcs
 from ringline_server.api.watch import WatchHandler
-from ringline_server.app import configure_logging
+from ringline_server.app.garbage import collect_seldom
+from ringline_server.app.log import configure_logging
 from ringline_server.app.running import new_uid
 from ringline_server.clock import SystemClock
 from ringline_server.engine import decider
@@ -334,6 +335,7 @@ async def main() -> None:
     parser.add_argument("--log-level", default="warning", help="info, the server's default, has six lines a call")
     parser.add_argument("--only-all", action="store_true")
     arguments = parser.parse_args()
+    collect_seldom()
     with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
         configure_logging(arguments.log_level, "json", nowhere)
         meter = Meter(arguments.calls)

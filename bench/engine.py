@@ -20,7 +20,7 @@ from itertools import count
 from pathlib import Path
 
 from ringline_server.api.call_types import BUILT_IN
-from ringline_server.app import configure_logging
+from ringline_server.app.log import configure_logging
 from ringline_server.app.running import new_uid
 from ringline_server.clock import SystemClock
 from ringline_server.engine.engine import Engine

@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ringline_server.api.call_types import BUILT_IN
-from ringline_server.app import configure_logging
 from ringline_server.app.garbage import collect_seldom
+from ringline_server.app.log import configure_logging
 from ringline_server.app.running import new_uid
+from ringline_server.app.scheduling import work_in_batches
 from ringline_server.clock import SystemClock
 from ringline_server.engine.engine import Engine
 from ringline_server.engine.port import Submission
@@ -135,4 +136,5 @@ async def main() -> list[float]:
 
 if __name__ == "__main__":
     configure_logging("info", "json")
+    work_in_batches()
     print(json.dumps(asyncio.run(main())))

@@ -24,9 +24,11 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+import uvloop
 
 from conformance.control.subject import Json, Subject
-from ringline_server.app import StartError, running_server
+from ringline_server.app.errors import StartError
+from ringline_server.app.running import running_server
 from ringline_server.config import Address, Settings
 from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError
 
@@ -103,4 +105,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    # As the command does.
+    uvloop.run(main())

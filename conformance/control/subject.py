@@ -8,7 +8,7 @@ from typing import Any
 from conformance.control.altered import altered
 from conformance.control.clock import StandingClock
 from conformance.control.refusing import Refusals
-from ringline_server.app import RunningServer
+from ringline_server.app.running import RunningServer
 from ringline_server.engine.port import Submission
 from ringline_server.rules.commands import Get
 from ringline_server.rules.context import Actor

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from ringline_server.app import configure_logging
+from ringline_server.app.log import configure_logging
 
 
 @pytest.fixture(autouse=True)

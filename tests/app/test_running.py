@@ -17,8 +17,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from ringline.v1 import call_pb2
 from ringline.v1 import call_service_pb2 as pb
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
-from ringline_server.app import StartError, running_server
-from ringline_server.app.running import new_uid
+from ringline_server.app.errors import StartError
+from ringline_server.app.running import new_uid, running_server
 from ringline_server.config import Address, Settings
 from ringline_server.store.sqlite import SqliteStore
 
@@ -125,12 +125,11 @@ async def test_what_was_opened_is_closed_again_when_the_start_fails(tmp_path: Pa
 
 async def test_a_store_that_can_no_longer_promise_durability_ends_the_process_with_status_1(tmp_path: Path) -> None:
     script = f"""
-import asyncio
 from pathlib import Path
-from ringline_server.app import serve
+from ringline_server.app.serving import serve
 from ringline_server.config import Address, Settings
 settings = Settings(listen=Address("127.0.0.1", 0), database=Path({str(tmp_path / "ringline.db")!r}))
-asyncio.run(serve(settings, lambda server: server.engine.broken.set()))
+serve(settings, lambda server: server.engine.broken.set())
 """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL

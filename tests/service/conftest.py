@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from asyncio import AbstractEventLoop
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from tests.clock import START, FakeClock
 from tests.envoy import need_envoy
 from tests.service.host import InEnvoy, InProcess, Process, Server, serving, subprocess_server
+
+
+def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], AbstractEventLoop]]:
+    """Run the tests on the loop that the command serves on: servers in their own process are as they are released."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(params=["grpcio", pytest.param("envoy", marks=pytest.mark.envoy)])

@@ -16,7 +16,7 @@ from typing import Protocol
 import psutil
 from grpc import aio
 
-from ringline_server.app import RunningServer, running_server
+from ringline_server.app.running import RunningServer, running_server
 from ringline_server.config import Address, Settings
 from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess
 from tests.clock import FakeClock

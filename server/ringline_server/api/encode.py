@@ -45,26 +45,27 @@ _ViewerKey = tuple[str, int, str, str, frozenset[str], str]
 
 
 class _Kept(Generic[K, V]):
-    """A dictionary whose oldest entries go when all together are too large."""
+    """What was put in last; the older half of it is forgotten when there is no room.
+
+    In halves, because to find a dictionary's oldest entry takes the longer the more have been taken out before it.
+    """
 
     def __init__(self, room: int) -> None:
-        self._entries: dict[K, tuple[V, int]] = {}
-        self._room = room
+        self._young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+        self._half = room // 2
+        self._size = 0
+        """Of what was put into the young half."""
 
     def get(self, key: K) -> V | None:
-        entry = self._entries.get(key)
-        return None if entry is None else entry[0]
-
-    def drop(self, key: K) -> None:
-        old = self._entries.pop(key, None)
-        self._room += old[1] if old else 0
+        value = self._young.get(key)
+        return self._old.get(key) if value is None else value
 
     def put(self, key: K, value: V, size: int) -> None:
-        old = self._entries.pop(key, None)
-        self._room += (old[1] if old else 0) - size
-        self._entries[key] = (value, size)
-        while self._room < 0:
-            self._room += self._entries.pop(next(iter(self._entries)))[1]
+        self._young[key] = value
+        self._size += size
+        if self._size > self._half:
+            self._old, self._young, self._size = self._young, {}, 0
 
 
 @dataclass(slots=True)
@@ -124,8 +125,6 @@ class CallEncoder:
         if encoded is None:
             encoded = self._encode(call)
             self._calls.put(key, encoded, len(encoded))
-            # An answer may still be about the revision before; nobody asks for what is older than that.
-            self._calls.drop((call.uid, call.revision - 2))
         return encoded
 
     def cut_call(self, call: Call) -> bytes:

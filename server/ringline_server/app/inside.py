@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 
+from ringline_server.app.errors import StartError
 from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.log import configure_logging
-from ringline_server.app.running import RunningServer, StartError, running_server
+from ringline_server.app.running import RunningServer, running_server
 from ringline_server.clock import Clock
 from ringline_server.config import Settings
 from ringline_server.wire.envoy_inside import Inside, application

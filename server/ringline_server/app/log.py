@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Callable
+import time
+from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
 import structlog
+from structlog.typing import EventDict, Processor
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -21,25 +23,15 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
     standard library's logging come out in the same form.
     """
     out = stream if stream is not None else sys.stderr
-    shared: list[Any] = [
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: list[Any]
     for_people = is_for_people(log_format, out)
-    if not for_people:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_json)]
-    else:
-        # The default, where rich is installed, shows local variables: what users said among them.
-        plain = structlog.dev.plain_traceback
-        last = [structlog.dev.ConsoleRenderer(colors=out.isatty(), pad_event_to=0, exception_formatter=plain)]
+    processors = _text_processors(colors=out.isatty()) if for_people else [_json_line]
     structlog.configure(
-        processors=[*shared, *last],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(out),
         cache_logger_on_first_use=True,
     )
-    _route_libraries(out, _LEVELS[level], shared, last)
+    _route_libraries(out, _LEVELS[level], processors)
     return for_people
 
 
@@ -48,21 +40,49 @@ def is_for_people(log_format: str | None, out: TextIO) -> bool:
     return log_format == "text" or (log_format is None and out.isatty())
 
 
-def _json(line: object, *, default: Callable[[Any], Any]) -> str:
-    """Return a line as JSON: by orjson, because every RPC and every step has one."""
+def _text_processors(*, colors: bool) -> list[Processor]:
+    # The default, where rich is installed, shows local variables: what users said among them.
+    plain = structlog.dev.plain_traceback
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plain),
+    ]
+
+
+def _json_line(logger: Any, level: str, line: EventDict) -> str:  # noqa: ANN401 -- a processor of structlog's
+    """Return a line as JSON, all in one: every RPC and every step has one, and six processors take three times as long.
+
+    It is orjson's, which is fast.
+    """
+    line["level"] = level
+    line["timestamp"] = _timestamp()
+    if "exc_info" in line:
+        line = structlog.processors.format_exc_info(logger, level, line)
     try:
-        return orjson.dumps(line, default=default).decode()
+        return orjson.dumps(line, default=repr).decode()
     except TypeError:
         # It refuses more than the standard library does: half of a surrogate pair, an integer of more than 64 bits.
-        return json.dumps(line, default=default)
+        return json.dumps(line, default=repr)
 
 
-def _route_libraries(out: TextIO, level: int, shared: list[Any], last: list[Any]) -> None:
+def _timestamp() -> str:
+    """Return the time of day in UTC, to the microsecond, as ISO 8601 has it."""
+    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
+    return f"{_second(seconds)}.{microseconds:06}Z"
+
+
+@lru_cache(maxsize=1)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+
+
+def _route_libraries(out: TextIO, level: int, processors: list[Processor]) -> None:
     handler = logging.StreamHandler(out)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            foreign_pre_chain=[structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *processors],
         )
     )
     logging.basicConfig(handlers=[handler], level=max(level, logging.WARNING), force=True)

@@ -16,6 +16,7 @@ from ringline_server.api.identity import DevelopmentIdentity
 from ringline_server.api.port import Rpcs
 from ringline_server.api.rpcs import build_rpcs
 from ringline_server.api.watch import WatchHandler
+from ringline_server.app.errors import StartError
 from ringline_server.clock import Clock, SystemClock
 from ringline_server.config import Settings
 from ringline_server.engine.engine import Engine
@@ -31,10 +32,6 @@ HEAD_START = 0.05
 
 LAST_WORDS = 1.0
 """Seconds at the most until the streams have ended of themselves; then the grace of all RPCs begins."""
-
-
-class StartError(Exception):
-    """The server cannot start. The text is one line: why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from typing import Any, NoReturn, Protocol
 
 import structlog
 
-from ringline_server.app.garbage import collect_seldom
+from ringline_server.app.errors import StartError
 from ringline_server.app.log import is_for_people
-from ringline_server.app.running import StartError, running_server
+from ringline_server.app.scheduling import work_in_batches
 from ringline_server.config import Settings
 from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError, WireMissingError
 from ringline_server.wire.port import ListenError
@@ -37,22 +37,30 @@ Announce = Callable[[Any], None]
 """Called once RPCs are served, with a ``Serving``; on the grpcio wire it is the ``RunningServer`` itself."""
 
 
-async def serve(settings: Settings, announce: Announce) -> int:
+def serve(settings: Settings, announce: Announce) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status. Raises StartError.
 
     A second signal ends the process at once, and so does a store that can no longer promise durability: then every
     answer might be a lie.
     """
-    told_to_stop = _on_signals()
+    work_in_batches()
     if settings.wire == "envoy":
-        await _serve_in_envoy(settings, announce, told_to_stop)
+        asyncio.run(_serve_in_envoy(settings, announce))
     else:
-        await _serve_here(settings, announce, told_to_stop)
+        # The same loop as in Envoy's process; here, where nothing but it is needed, as a tenth of the time.
+        import uvloop  # noqa: PLC0415 -- see below
+
+        uvloop.run(_serve_here(settings, announce))
     _log.info("stopped")
     return 0
 
 
-async def _serve_here(settings: Settings, announce: Announce, told_to_stop: asyncio.Event) -> None:
+async def _serve_here(settings: Settings, announce: Announce) -> None:
+    # The command that starts Envoy does without all this, and a start is waited for.
+    from ringline_server.app.garbage import collect_seldom  # noqa: PLC0415
+    from ringline_server.app.running import running_server  # noqa: PLC0415
+
+    told_to_stop = _on_signals()
     async with running_server(settings) as server:
         collect_seldom()
         announce(server)
@@ -67,8 +75,9 @@ class _InEnvoy:
     port: int
 
 
-async def _serve_in_envoy(settings: Settings, announce: Announce, told_to_stop: asyncio.Event) -> None:
+async def _serve_in_envoy(settings: Settings, announce: Announce) -> None:
     """Serve in a process of Envoy's. If it ends by itself, so does this one: whoever supervises it starts both."""
+    told_to_stop = _on_signals()
     envoy = EnvoyProcess(
         "ringline_server.app.inside:asgi",
         settings,

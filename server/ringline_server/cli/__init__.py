@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 
 import structlog
 
-from ringline_server.app import RunningServer, StartError, configure_logging, serve
+from ringline_server.app.errors import StartError
+from ringline_server.app.log import configure_logging
+from ringline_server.app.serving import Serving, serve
 from ringline_server.cli import parser
 from ringline_server.cli.welcome import serving_line, welcome
 from ringline_server.config import SettingsError, load, unknown_variables
@@ -30,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := unknown_variables(os.environ):
         structlog.get_logger(__name__).warning("unknown_variables", ignored=unknown)
 
-    def announce(server: RunningServer) -> None:
+    def announce(server: Serving) -> None:
         print(serving_line(settings, server.port), flush=True)
         if for_people:
             print(welcome(settings, server.port), file=sys.stderr, flush=True)
 
     try:
-        return asyncio.run(serve(settings, announce))
+        return serve(settings, announce)
     except StartError as error:
         return _complain(error, _FAILED)
 

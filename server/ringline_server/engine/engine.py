@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -112,8 +112,8 @@ class Engine:
         self._time.lease(await self._store.read(self._leased_calls))
         self._open = True
         self._tasks = [
-            asyncio.create_task(self._guard(self._decide()), name="engine"),
-            asyncio.create_task(self._guard(self._time.run()), name="engine clock"),
+            asyncio.create_task(self._guard(self._decide), name="engine"),
+            asyncio.create_task(self._guard(self._time.run), name="engine clock"),
         ]
 
     async def submit(self, submission: Submission) -> Outcome:
@@ -186,10 +186,10 @@ class Engine:
                 taken.append(entry)
         return taken
 
-    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+    async def _guard(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do one half of the engine's work; if it cannot go on, nobody must wait for it."""
         try:
-            await work
+            await work()
         except Exception:  # noqa: BLE001 -- whatever it is, it is the end, and the log has it
             _log.exception("engine_broken")
             self._open = False
