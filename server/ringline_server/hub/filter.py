@@ -11,7 +11,7 @@ from ringline_server.rules.access import readable
 from ringline_server.rules.call import Call
 from ringline_server.rules.context import Actor, CallType
 from ringline_server.rules.terms import CallingState, CallState, Direction
-from ringline_server.rules.viewer import calling_state, direction
+from ringline_server.rules.viewer import viewer_state
 
 DEFAULT_CALLING_STATES = frozenset({CallingState.RINGING})
 DEFAULT_CALL_STATES = frozenset({CallState.RINGING, CallState.ACTIVE})
@@ -61,12 +61,12 @@ class Filter:
         if call.ended and not self.cids:
             return False
         user = actor.user_id
-        state = calling_state(call, user)
-        if state not in self.calling_states:
+        view = viewer_state(call, user)
+        if view.calling_state not in self.calling_states:
             return False
-        if state is CallingState.IDLE and not self.cids and user not in call.members:
+        if view.calling_state is CallingState.IDLE and not self.cids and user not in call.members:
             return False
-        if self.directions != _ALL_DIRECTIONS and direction(call, user) not in self.directions:
+        if self.directions != _ALL_DIRECTIONS and view.direction not in self.directions:
             return False
         return readable(call, actor, call_type)
 

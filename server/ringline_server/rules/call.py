@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from operator import attrgetter
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ringline_server.rules.settings import NO_OVERRIDE, SettingsOverride
 from ringline_server.rules.terms import CallState, EndReason, EventType, Gone, RingState, TargetState
 from ringline_server.rules.value import value
+
+if TYPE_CHECKING:
+    from ringline_server.rules.viewer import ViewerState
 
 Role = Literal["call_member", "host"]
 """A member's role; the creator is always a host (P1)."""
@@ -165,6 +168,8 @@ class Call:
     seq: int = 0
     """The number of the call's latest event."""
     cause: Cause = _CREATED
+    views: dict[str, ViewerState] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What the call is to those for whom that was asked, once it changes no more; see ``viewer``."""
 
     def copy(self) -> Call:
         """Return another call with the same content, for a draft to change."""
@@ -235,4 +240,4 @@ class Call:
         return users
 
 
-_all_fields = attrgetter(*[one.name for one in fields(Call)])
+_all_fields = attrgetter(*[one.name for one in fields(Call) if one.init])

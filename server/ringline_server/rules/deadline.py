@@ -16,7 +16,7 @@ def next_deadline(call: Call, base: Settings) -> int | None:
     for ring in call.rings:
         if ring.ended_at is not None:
             continue
-        due += [target.expires_at for target in ring.targets if target.rings]
+        due += [target.expires_at for target in ring.targets if target.state is TargetState.RINGING]
         if ring.unanswered:
             due.append(ring.expires_at)
     if call.participants and call.started_at is not None:

@@ -84,16 +84,15 @@ def calling_state(call: Call, user_id: str) -> CallingState:
     return CallingState.LEFT if part else CallingState.IDLE
 
 
-def direction(call: Call, user_id: str) -> Direction | None:
-    """Return the direction of a viewer; None if no ring of the session is theirs."""
-    present = present_ring(call, user_id)
-    if present is None:
-        return None
-    return Direction.OUTGOING if present[1] is None else Direction.INCOMING
-
-
 def viewer_state(call: Call, user_id: str) -> ViewerState:
-    """Return what the call is to the user now."""
+    """Return what the call, which is no draft's any more, is to the user; worked out once."""
+    view = call.views.get(user_id)
+    if view is None:
+        view = call.views[user_id] = _view(call, user_id)
+    return view
+
+
+def _view(call: Call, user_id: str) -> ViewerState:
     state = calling_state(call, user_id)
     mine = user_id == call.created_by_id
     present = present_ring(call, user_id)
@@ -127,15 +126,16 @@ def _expiry(ring: Ring, target: Target | None) -> int | None:
 
 def relation(call: Call, user_id: str) -> Relation:
     """Return the row of ``call_users`` for the user."""
+    view = viewer_state(call, user_id)
     latest = latest_ring(call, user_id)
     return Relation(
         ended=call.ended,
-        calling_state=calling_state(call, user_id),
-        direction=direction(call, user_id) if latest else None,
+        calling_state=view.calling_state,
+        direction=view.direction,
         last_ring=latest[0].number if latest else 0,
         missed=bool(latest and latest[1] and latest[1].missed),
         listed=user_id in call.members
-        or call.is_in(user_id)
+        or view.calling_state is CallingState.JOINED
         or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings),
     )
 
