@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +26,24 @@ from ringline_server.hub.message import (
     TooSlow,
 )
 from ringline_server.hub.token import ResetReason
-from ringline_server.rules.commands import Cancel, Command, Get, GetOrCreate, Join, Leave, Reject, Update, UpdateMembers
+from ringline_server.hub.watch import Watch
+from ringline_server.rules.commands import (
+    Cancel,
+    Command,
+    End,
+    Get,
+    GetOrCreate,
+    Join,
+    Leave,
+    Reject,
+    Update,
+    UpdateMembers,
+)
 from ringline_server.rules.commands import MemberInput as Input
 from ringline_server.rules.context import Actor
 from ringline_server.rules.settings import SettingsOverride
 from ringline_server.rules.terms import CallingState, CallState, StopReason
+from ringline_server.store.port import Step
 from tests.hub.desk import Desk, Reader, open_desk
 
 SNAPSHOT = SnapshotComplete(resumed=False)
@@ -232,6 +247,52 @@ async def test_W6_the_end_of_a_ring_is_told_at_once_however_many_members(desk: D
     await reader.change()
     await desk.do("user-0", Reject())
     assert (await reader.change()).kind is Kind.REMOVED
+
+
+async def test_W6_of_many_answers_at_a_time_a_stream_looks_at_its_own_and_at_what_they_come_to(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offered: defaultdict[str, list[int]] = defaultdict(list)
+    offer = Watch.offer
+
+    def noted(watch: Watch, step: Step) -> bool:
+        offered[watch.sight.actor.user_id].append(step.call.revision)
+        return offer(watch, step)
+
+    readers, service = await large_call_watched(desk)
+    monkeypatch.setattr(Watch, "offer", noted)
+
+    await asyncio.gather(
+        desk.do("user-0", Reject()), desk.ring("b"), desk.do("user-1", Reject()), desk.do("user-2", Reject())
+    )
+
+    assert offered["user-0"] == offered["user-1"] == offered["user-2"] == [2, 3, 4]
+    assert offered[""] == [2, 1, 3, 4]
+    assert offered["user-59"] == [4]
+    for user in ("user-0", "user-1", "user-2"):
+        assert (await readers[user].change()).kind is Kind.REMOVED
+    bystander = await readers["user-59"].change()
+    assert (bystander.kind, bystander.call.revision) == (Kind.UPDATED, 4)
+    assert {(await service.change()).call.id, (await service.change()).call.id} == {"a", "b"}
+
+
+async def test_W6_an_end_among_many_answers_is_told_to_all(desk: Desk) -> None:
+    readers, service = await large_call_watched(desk)
+    await asyncio.gather(desk.do("user-0", Reject()), desk.do("user-1", Reject()), desk.do("ann", End()))
+    for reader in (*readers.values(), service):
+        assert (await reader.change()).kind is Kind.REMOVED
+
+
+async def large_call_watched(desk: Desk) -> tuple[dict[str, Reader], Reader]:
+    """Return the readers of some members of a call of 61, and a service's, to all of whom it rings."""
+    readers = {user: desk.watch(user) for user in ("user-0", "user-1", "user-2", "user-59")}
+    service = desk.watch(SERVICE)
+    for reader in (*readers.values(), service):
+        await begun(reader)
+    await desk.ring("a", "ann", *(f"user-{number}" for number in range(60)))
+    for reader in (*readers.values(), service):
+        assert (await reader.change()).kind is Kind.ADDED
+    return readers, service
 
 
 async def test_W10_a_service_is_told_by_the_calls_state_whomever_a_step_concerns(desk: Desk) -> None:

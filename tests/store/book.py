@@ -42,8 +42,9 @@ class Book:
         decision, settings = world.decision, world.type.settings
         call, before = decision.call, self._calls.get(decision.call.uid)
         self._calls[call.uid] = call
+        first = self.head + 1
         self.head += len(decision.events)
-        step = Step(self.head, before, call, decision.events, decision.notification)
+        step = Step(self.head, first, before, call, decision.events, decision.notification)
         self.steps.append(step)
         users = call.known_users() | (before.known_users() if before else set())
         due = next_deadline(call, settings)

@@ -16,10 +16,10 @@ from ringline_server.api.messages import (
     fixed_bytes,
     history_bytes,
     member_bytes,
-    participant_bytes,
+    participant_field,
     ring_bytes,
     settings_bytes,
-    target_bytes,
+    target_field,
     viewer_bytes,
 )
 from ringline_server.api.splice import head, int_field, message_field, text_field
@@ -178,7 +178,7 @@ class CallEncoder:
             old = parts.rings.get(ring.number) if parts else None
             shown[ring.number] = old if old and old.ring is ring else _ring_parts(call, ring, old)
         participants = (parts.participants if parts else _Row()).next(
-            call.participants[:MAX_PARTICIPANTS], participant_bytes
+            call.participants[:MAX_PARTICIPANTS], participant_field
         )
         encoded_rings = [one.encoded for one in shown.values()]
         # What a ring's targets are kept as is about as long as the ring.
@@ -194,7 +194,7 @@ class CallEncoder:
                 custom,
                 message_field(11, self._effective(call)),
                 *encoded_rings,
-                *[message_field(13, one) for one in participants.encoded],
+                *participants.encoded,
                 int_field(14, len(call.participants)),
                 history_bytes(call),
             )
@@ -212,7 +212,7 @@ class CallEncoder:
 
 def _ring_parts(call: Call, ring: Ring, old: _RingParts | None) -> _RingParts:
     targets = (old.targets if old else _Row()).next(
-        ring.targets, partial(target_bytes, ring_id=call.ring_id(ring.number))
+        ring.targets, partial(target_field, ring_id=call.ring_id(ring.number))
     )
     return _RingParts(ring, targets, message_field(12, ring_bytes(call, ring, targets.encoded)))
 

@@ -94,6 +94,16 @@ def target_bytes(target: Target, ring_id: str, skip_reason: int = 0) -> bytes:
     )
 
 
+def target_field(target: Target, ring_id: str) -> bytes:
+    """Return a target as a field of its ``Ring``."""
+    return message_field(14, target_bytes(target, ring_id))
+
+
+def participant_field(one: Participant) -> bytes:
+    """Return a participant as a field of their ``Call``."""
+    return message_field(13, participant_bytes(one))
+
+
 def asked_target_bytes(asked: AskedTarget) -> bytes:
     """Return the ``RingTarget`` that tells what became of a member who was asked for."""
     skip_reason = _SKIP_REASONS[asked.skip_reason] if asked.skip_reason else 0
@@ -169,7 +179,7 @@ def member_bytes(member: Member) -> bytes:
 
 
 def ring_bytes(call: Call, ring: Ring, targets: Iterable[bytes]) -> bytes:
-    """Return a ``Ring`` with its targets, which are encoded already."""
+    """Return a ``Ring`` with its targets, which are fields of it already."""
     ring_id = call.ring_id(ring.number)
     return b"".join(
         (
@@ -186,7 +196,7 @@ def ring_bytes(call: Call, ring: Ring, targets: Iterable[bytes]) -> bytes:
             timestamp_field(11, ring.ended_at),
             int_field(12, _END_REASONS[ring.end_reason] if ring.end_reason else 0),
             text_field(13, ring.reason),
-            *[message_field(14, target) for target in targets],
+            *targets,
         )
     )
 

@@ -20,6 +20,7 @@ def write_of(before: Call | None, decision: Decision, after: int, base: Settings
     return Write(
         step=Step(
             position=after + len(decision.events),
+            first=after + 1,
             before=before,
             call=call,
             events=decision.events,

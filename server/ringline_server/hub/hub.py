@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from ringline_server.groups import Groups
 from ringline_server.hub.alarms import Alarms
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.message import Leaving, Replaced, TooManyWatches, TooSlow
+from ringline_server.hub.run import runs_of
 from ringline_server.hub.snapshot import Sight
 from ringline_server.hub.watch import Watch
 from ringline_server.rules.call import Call
@@ -92,19 +93,33 @@ class Hub:
     def publish(self, steps: Sequence[Step]) -> None:
         """Hand steps to the streams of everybody whom they concern, which tell them as soon as they can (W2, N3)."""
         owing: dict[Watch, None] = {}
+        runs = runs_of(steps)
         for step in steps:
-            for watch in self._audience(step):
-                try:
-                    if watch.offer(step):
-                        owing[watch] = None
-                except Exception as error:  # noqa: BLE001 -- it is this stream's, and no other's
-                    watch.cut(error)
+            run = runs.get(step.call.uid)
+            if run is None:
+                self._offer(step, self._audience(step), owing)
+            else:
+                concerned = self._streams_of(run.users)
+                if step is run.first:
+                    others = dict.fromkeys(self._audience(run.whole))
+                    for watch in concerned:
+                        others.pop(watch, None)
+                    self._offer(run.whole, others, owing)
+                self._offer(step, concerned, owing)
             if step.notification is not None:
                 owing.update(dict.fromkeys(self._notified(step)))
             self._position = max(self._position, step.position)
         if owing:
             # Not at once: the answers to the commands behind the steps go first.
             self._tell_soon(list(owing))
+
+    def _offer(self, step: Step, audience: Iterable[Watch], owing: dict[Watch, None]) -> None:
+        for watch in audience:
+            try:
+                if watch.offer(step):
+                    owing[watch] = None
+            except Exception as error:  # noqa: BLE001 -- it is this stream's, and no other's
+                watch.cut(error)
 
     def is_online(self, user_id: str, device_id: str) -> bool:
         """Whether the user's device holds a stream (T6)."""
@@ -159,14 +174,19 @@ class Hub:
 
     def _audience(self, step: Step) -> list[Watch]:
         """Return the streams that may have to tell the step, each once: of services, of its users, of its cid."""
-        audience = list(self._services)
         users = _users(step)
-        for user in users:
-            audience += self._by_user.of(user)
+        audience = self._streams_of(users)
         for watch in self._by_cid.get(step.call.cid, ()):
             if watch.sight.actor.user_id not in users:
                 audience.append(watch)
         return audience
+
+    def _streams_of(self, users: Iterable[str]) -> list[Watch]:
+        """Return the streams of services and of these users."""
+        streams = list(self._services)
+        for user in users:
+            streams += self._by_user.of(user)
+        return streams
 
     def _tell_soon(self, owing: list[Watch]) -> None:
         asyncio.get_running_loop().call_soon(self._tell, owing)

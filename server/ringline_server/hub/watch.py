@@ -158,8 +158,7 @@ class Watch:
             self._dropped_at = min(one.first for one in self._pending.values())
             self._pending.clear()
         else:
-            first = step.position - len(step.events) + 1
-            self._pending[uid] = _Pending(first, step.position, call, known, matches, matches)
+            self._pending[uid] = _Pending(step.first, step.position, call, known, matches, matches)
         return True
 
     def _is_touched(self, step: Step) -> bool:

@@ -218,8 +218,11 @@ class Draft:
     def remove_participants(self, leaving: Iterable[Participant], how: Gone) -> None:
         """Take participations out of the call; who has none left is gone, and waits no more."""
         out = set(leaving)
-        stay = tuple(one for one in self.call.participants if one not in out)
-        gone = {one.user_id for one in out} - {one.user_id for one in stay}
+        self._keep(tuple([one for one in self.call.participants if one not in out]), how)
+
+    def _keep(self, stay: tuple[Participant, ...], how: Gone) -> None:
+        """Let only these participants stay."""
+        gone = self.call.users_in - {one.user_id for one in stay}
         rings = self.call.rings
         if any(ring.ringer_id in gone for ring in rings):
             rings = tuple(
@@ -248,7 +251,7 @@ class Draft:
     def put_out(self, reason: str) -> None:
         """Put everybody out because the session ends."""
         leaving = self.call.participants
-        self.remove_participants(leaving, Gone.PUT_OUT)
+        self._keep((), Gone.PUT_OUT)
         for one in leaving:
             self.emit(
                 EventType.PARTICIPANT_LEFT,

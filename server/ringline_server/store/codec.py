@@ -41,8 +41,11 @@ _GONE = dict(Gone.__members__)
 
 _CREATED = Cause(EventType.CALL_CREATED)
 
-_EVENT_FIELDS = tuple(Event.__dataclass_fields__)
-_event_content = attrgetter(*_EVENT_FIELDS)
+# What the events of a step nearly always have in common, and what they do not.
+_COMMON = ("time", "cid", "uid", "session", "revision", "actor_user_id", "acting_service_id")
+_OWN = tuple(name for name in Event.__dataclass_fields__ if name not in (*_COMMON, "seq", "type"))
+_common = attrgetter(*_COMMON)
+_own = attrgetter(*_OWN)
 
 _NO_EVENT = Event(seq=0, type=EventType.CALL_CREATED, time=0, cid="", uid="", session=0, revision=0)
 """What the first event of a step is compared with."""
@@ -117,13 +120,22 @@ def decode_call(text: str) -> Call:
 def encode_events(events: Sequence[Event]) -> str:
     """Return the events of a step as text: of each one its type, and what is not as in the one before it."""
     told: list[Fields] = []
-    before = _event_content(_NO_EVENT)
+    common, own = _common(_NO_EVENT), _own(_NO_EVENT)
     for event in events:
-        content = _event_content(event)
-        fields = zip(_EVENT_FIELDS, content, before, strict=True)
-        told.append({name: now for name, now, then in fields if now != then or name == "type"})
-        before = content
+        fields: Fields = {"seq": event.seq, "type": event.type}
+        common_before, common = common, _common(event)
+        if common != common_before:
+            _add_changes(fields, _COMMON, common, common_before)
+        own_before, own = own, _own(event)
+        _add_changes(fields, _OWN, own, own_before)
+        told.append(fields)
     return orjson.dumps(told).decode()
+
+
+def _add_changes(fields: Fields, names: Sequence[str], now: Sequence[object], before: Sequence[object]) -> None:
+    for name, one, other in zip(names, now, before, strict=True):
+        if one != other:
+            fields[name] = one
 
 
 def decode_events(text: str) -> list[Event]:

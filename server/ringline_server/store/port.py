@@ -31,6 +31,8 @@ class Step:
 
     position: int
     """The global position of its last event; its events have the positions up to it, without a gap."""
+    first: int
+    """The global position of its first event."""
     before: Call | None
     call: Call
     events: tuple[Event, ...]
