@@ -22,7 +22,7 @@ from ringline_server.wire._grpc_http import (
     RequestHead,
     Unframer,
     error_trailers,
-    frame,
+    frame_prefix,
     read_head,
 )
 from ringline_server.wire._json import JsonCodec, json_codec
@@ -36,6 +36,9 @@ Application = Callable[[Event, Receive, AsgiSend], Awaitable[None]]
 
 MAX_UNSENT = 16
 """Messages of one stream that wait for Envoy's flow control; the next one waits in ``send``."""
+
+LARGE = 16 * 1024
+"""Bytes from which on it takes longer to copy a message than to send its prefix by itself."""
 
 SWEEP_PAUSE = 0.1
 """Seconds between two looks for clients that left, beside what ``SWEEP_RATE`` asks for."""
@@ -233,7 +236,7 @@ class _Request:
             answer = self._codec.encode(answer)
         self._begin()
         self._is_ended = True
-        self._tell({"type": "http.response.body", "body": frame(answer), "more_body": False})
+        self._tell({"type": "http.response.body", "body": self._framed(answer), "more_body": False})
         self._tell(_OK)
 
     async def _run_stream(self, rpc: Stream, context: RequestContext, encoding: bytes, *, is_bidi: bool) -> None:
@@ -297,7 +300,7 @@ class _Request:
         if self._codec is not None:
             message = self._codec.encode(message)
         self._begin()
-        sent = self._send({"type": "http.response.body", "body": frame(message), "more_body": True})
+        sent = self._send({"type": "http.response.body", "body": self._framed(message), "more_body": True})
         if not isinstance(sent, asyncio.Future):
             return READY
         self._unsent += 1
@@ -306,6 +309,14 @@ class _Request:
             return READY
         self._room = asyncio.get_running_loop().create_future()
         return self._room
+
+    def _framed(self, message: bytes) -> bytes:
+        """Return the message with its prefix. That of a large one is sent at once, lest it is copied once more."""
+        prefix = frame_prefix(len(message))
+        if len(message) < LARGE:
+            return prefix + message
+        self._tell({"type": "http.response.body", "body": prefix, "more_body": True})
+        return message
 
     def _taken(self, sent: asyncio.Future[None]) -> None:
         self._unsent -= 1

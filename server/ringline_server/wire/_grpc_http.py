@@ -94,9 +94,9 @@ def _timeout(value: bytes) -> float:
     return int(digits) * unit
 
 
-def frame(message: bytes) -> bytes:
-    """Return the message with its prefix, uncompressed."""
-    return b"\0" + len(message).to_bytes(4, "big") + message
+def frame_prefix(size: int) -> bytes:
+    """Return what stands before a message of so many bytes, uncompressed."""
+    return b"\0" + size.to_bytes(4, "big")
 
 
 class Unframer:
