@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,6 +45,28 @@ async def test_stdout_is_one_line_with_the_port_and_rpcs_are_served_on_it(wire: 
         status, out, _ = await server.end()
     assert (status, out) == (0, "")
     assert (tmp_path / "ringline.db").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's scheduler")
+@BOTH_WIRES
+async def test_no_thread_of_the_server_interrupts_another(wire: str, tmp_path: Path) -> None:
+    async with serving("--wire", wire, directory=tmp_path) as server:
+        command = psutil.Process(server.process.pid)
+        threads = [one.id for process in (command, *command.children()) for one in process.threads()]
+        assert len(threads) > 3
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_BATCH}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of Linux's scheduler")
+def test_what_the_operator_has_chosen_of_the_scheduler_stays() -> None:
+    script = """
+import os
+from ringline_server.app.scheduling import work_in_batches
+os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+work_in_batches()
+print(os.sched_getscheduler(0) == os.SCHED_IDLE)
+"""
+    assert subprocess.check_output([sys.executable, "-c", script]) == b"True\n"
 
 
 async def test_stderr_tells_a_newcomer_what_to_type_next(tmp_path: Path) -> None:

@@ -34,8 +34,13 @@ BOUNDED = {"int": INTEGERS, "int | None": st.none() | INTEGERS}
 def every_field(kind: type[T], **given: st.SearchStrategy[Any]) -> st.SearchStrategy[T]:
     """Return a strategy for a dataclass that fills also the fields that have a default."""
     return st.builds(
-        kind, **{one.name: given.get(one.name, BOUNDED.get(str(one.type), ...)) for one in fields(kind) if one.init}
-    )  # type: ignore[arg-type]
+        kind,
+        **{
+            one.name: given.get(one.name, BOUNDED.get(str(one.type), ...))
+            for one in fields(kind)  # type: ignore[arg-type]
+            if one.init
+        },
+    )
 
 
 def few(values: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...]]:

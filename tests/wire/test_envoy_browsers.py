@@ -16,6 +16,7 @@ from grpc import aio
 from grpc_health.v1 import health_pb2
 
 from ringline_server.wire._admin import Admin
+from ringline_server.wire._asgi import LARGE
 from ringline_server.wire.envoy import EnvoyOptions
 from tests.wire import raw
 from tests.wire.canned_envoy import Served, serve
@@ -36,10 +37,16 @@ def framed(body: bytes, flag: int = 0) -> bytes:
     return bytes([flag]) + len(body).to_bytes(4, "big") + body
 
 
-async def test_grpc_web_carries_messages_and_the_status_behind_them(served: Served) -> None:
-    answer = await ask(served.port, "POST", "/canned.Service/Unary", framed(b"hello"), WEB)
+MESSAGES = pytest.mark.parametrize(
+    "message", [pytest.param(b"hello", id="small"), pytest.param(bytes(LARGE), id="large")]
+)
+
+
+@MESSAGES
+async def test_grpc_web_carries_messages_and_the_status_behind_them(served: Served, message: bytes) -> None:
+    answer = await ask(served.port, "POST", "/canned.Service/Unary", framed(message), WEB)
     assert (answer.status, answer.headers["content-type"]) == (200, "application/grpc-web+proto")
-    assert answer.body == framed(b"hello") + framed(b"grpc-status:0\r\n", 0x80)
+    assert answer.body == framed(message) + framed(b"grpc-status:0\r\n", 0x80)
     asked = json.dumps({"name": "s", "count": 2}).encode()
     answer = await ask(served.port, "POST", "/canned.Service/ServerStream", framed(asked), WEB)
     assert answer.body == framed(b"0") + framed(b"1") + framed(b"grpc-status:0\r\n", 0x80)
@@ -52,11 +59,12 @@ async def test_grpc_web_carries_errors_with_their_details(served: Served) -> Non
     assert base64.b64decode(answer.headers["grpc-status-details-bin"] + "==") == b"\x08\x09"
 
 
-async def test_connect_carries_unary_rpcs_and_streams(served: Served) -> None:
+@MESSAGES
+async def test_connect_carries_unary_rpcs_and_streams(served: Served, message: bytes) -> None:
     answer = await ask(
-        served.port, "POST", "/canned.Service/Unary", b"hello", CONNECT | {"content-type": "application/proto"}
+        served.port, "POST", "/canned.Service/Unary", message, CONNECT | {"content-type": "application/proto"}
     )
-    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "application/proto", b"hello")
+    assert (answer.status, answer.headers["content-type"], answer.body) == (200, "application/proto", message)
     asked = framed(json.dumps({"name": "s", "count": 2}).encode())
     answer = await ask(
         served.port,

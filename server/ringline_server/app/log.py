@@ -24,7 +24,7 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
     """
     out = stream if stream is not None else sys.stderr
     for_people = is_for_people(log_format, out)
-    processors = _text_processors(colors=out.isatty()) if for_people else [_json_line]
+    processors: list[Processor] = _text_processors(colors=out.isatty()) if for_people else [_json_line]
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
