@@ -23,6 +23,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import uvloop
+
 from ringline.v1 import call_service_pb2 as pb
 from ringline_server.api.call_types import BUILT_IN
 from ringline_server.api.encode import CallEncoder
@@ -358,4 +360,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    uvloop.run(main())

@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import uvloop
+
 from ringline_server.api.call_types import BUILT_IN
 from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.log import configure_logging
@@ -137,4 +139,4 @@ async def main() -> list[float]:
 if __name__ == "__main__":
     configure_logging("info", "json")
     work_in_batches()
-    print(json.dumps(asyncio.run(main())))
+    print(json.dumps(uvloop.run(main())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -31,7 +32,8 @@ class SystemClock:
         return (self._offset + time.monotonic_ns()) // 1000
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        # uvloop rounds to milliseconds, and its clock may be one behind: whoever wakes too early has to sleep again.
+        await asyncio.sleep((math.ceil(seconds * 1000) + 1) / 1000 if seconds > 0 else 0)
 
 
 class Alarm:

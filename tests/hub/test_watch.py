@@ -268,10 +268,10 @@ async def test_W6_of_many_answers_at_a_time_a_stream_looks_at_its_own_and_at_wha
 
     assert offered["user-0"] == offered["user-1"] == offered["user-2"] == [2, 3, 4]
     assert offered[""] == [2, 1, 3, 4]
-    assert offered["user-59"] == [4]
+    assert offered["user-40"] == [4]
     for user in ("user-0", "user-1", "user-2"):
         assert (await readers[user].change()).kind is Kind.REMOVED
-    bystander = await readers["user-59"].change()
+    bystander = await readers["user-40"].change()
     assert (bystander.kind, bystander.call.revision) == (Kind.UPDATED, 4)
     assert {(await service.change()).call.id, (await service.change()).call.id} == {"a", "b"}
 
@@ -283,13 +283,34 @@ async def test_W6_an_end_among_many_answers_is_told_to_all(desk: Desk) -> None:
         assert (await reader.change()).kind is Kind.REMOVED
 
 
-async def large_call_watched(desk: Desk) -> tuple[dict[str, Reader], Reader]:
-    """Return the readers of some members of a call of 61, and a service's, to all of whom it rings."""
-    readers = {user: desk.watch(user) for user in ("user-0", "user-1", "user-2", "user-59")}
+async def test_W6_answers_and_a_removal_that_leaves_few_members_are_told_to_all(desk: Desk) -> None:
+    readers, service = await large_call_watched(desk, callees=50)
+    await asyncio.gather(
+        desk.do("user-0", Reject()), desk.do("user-1", Reject()), desk.do("ann", UpdateMembers((), ("user-2",)))
+    )
+    assert (await readers["user-2"].change()).stop_reason is StopReason.ACCESS_LOST
+    for reader in (readers["user-40"], service):
+        assert (await reader.change()).call.revision == 4
+
+
+async def test_W6_answers_and_an_addition_that_makes_many_members_are_told_to_all(desk: Desk) -> None:
+    readers, service = await large_call_watched(desk, callees=49)
+    await asyncio.gather(
+        desk.do("user-0", Reject()), desk.do("ann", UpdateMembers((Input("eve"),), ())), desk.do("user-1", Reject())
+    )
+    for user in ("user-0", "user-1"):
+        assert (await readers[user].change()).stop_reason is StopReason.REJECTED
+    for reader in (readers["user-40"], service):
+        assert (await reader.change()).call.revision == 4
+
+
+async def large_call_watched(desk: Desk, callees: int = 60) -> tuple[dict[str, Reader], Reader]:
+    """Return the readers of some members of a call of so many and ann, and a service's, to all of whom it rings."""
+    readers = {user: desk.watch(user) for user in ("user-0", "user-1", "user-2", "user-40")}
     service = desk.watch(SERVICE)
     for reader in (*readers.values(), service):
         await begun(reader)
-    await desk.ring("a", "ann", *(f"user-{number}" for number in range(60)))
+    await desk.ring("a", "ann", *(f"user-{number}" for number in range(callees)))
     for reader in (*readers.values(), service):
         assert (await reader.change()).kind is Kind.ADDED
     return readers, service

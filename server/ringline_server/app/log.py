@@ -51,10 +51,7 @@ def _text_processors(*, colors: bool) -> list[Processor]:
 
 
 def _json_line(logger: Any, level: str, line: EventDict) -> str:  # noqa: ANN401 -- a processor of structlog's
-    """Return a line as JSON, all in one: every RPC and every step has one, and six processors take three times as long.
-
-    It is orjson's, which is fast.
-    """
+    """Return a line as JSON, all in one: every RPC and every step has one, and processors of their own take longer."""
     line["level"] = level
     line["timestamp"] = _timestamp()
     if "exc_info" in line:

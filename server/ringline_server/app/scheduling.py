@@ -15,7 +15,9 @@ def work_in_batches() -> None:
 
     To be called before there are other threads or processes: they inherit it. What the operator has chosen stays.
     """
-    if hasattr(os, "SCHED_BATCH") and os.sched_getscheduler(0) == os.SCHED_OTHER:
-        # Somewhere it may be forbidden; the server then works as well, only slower.
-        with contextlib.suppress(OSError):
+    if not hasattr(os, "SCHED_BATCH"):
+        return
+    # It may be forbidden, and with musl it is not there at all; the server then works as well, only slower.
+    with contextlib.suppress(OSError):
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

@@ -47,8 +47,7 @@ def serve(settings: Settings, announce: Announce) -> int:
     if settings.wire == "envoy":
         asyncio.run(_serve_in_envoy(settings, announce))
     else:
-        # The same loop as in Envoy's process; here, where nothing but it is needed, as a tenth of the time.
-        import uvloop  # noqa: PLC0415 -- see below
+        import uvloop  # noqa: PLC0415 -- for the reason below
 
         uvloop.run(_serve_here(settings, announce))
     _log.info("stopped")
@@ -56,11 +55,11 @@ def serve(settings: Settings, announce: Announce) -> int:
 
 
 async def _serve_here(settings: Settings, announce: Announce) -> None:
-    # The command that starts Envoy does without all this, and a start is waited for.
+    told_to_stop = _on_signals()
+    # The command that starts Envoy does without these, and a start is waited for.
     from ringline_server.app.garbage import collect_seldom  # noqa: PLC0415
     from ringline_server.app.running import running_server  # noqa: PLC0415
 
-    told_to_stop = _on_signals()
     async with running_server(settings) as server:
         collect_seldom()
         announce(server)

@@ -99,11 +99,9 @@ class Hub:
             if run is None:
                 self._offer(step, self._audience(step), owing)
             else:
-                concerned = self._streams_of(run.users)
+                concerned = dict.fromkeys(self._streams_of(run.users))
                 if step is run.first:
-                    others = dict.fromkeys(self._audience(run.whole))
-                    for watch in concerned:
-                        others.pop(watch, None)
+                    others = [watch for watch in self._audience(run.whole) if watch not in concerned]
                     self._offer(run.whole, others, owing)
                 self._offer(step, concerned, owing)
             if step.notification is not None:

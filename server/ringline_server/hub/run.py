@@ -5,14 +5,13 @@ When hundreds answer at a time, each step concerns two or three of them, and all
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from ringline_server.rules.value import replace
 from ringline_server.store.port import Step
 
-LARGE = 50
-"""Members of a call from which on it is worth while."""
+FEW_MEMBERS = 50
+"""A call with no more has too few streams for this to be worth while."""
 
 
 class Run:
@@ -23,17 +22,24 @@ class Run:
         self.users = frozenset().union(*[step.touched or () for step in steps])
         """Whom at least one of the steps concerns. To their streams each of them matters."""
         self.whole = replace(
-            steps[-1], first=self.first.first, before=self.first.before, touched=frozenset(), notification=None
+            steps[-1],
+            first=self.first.first,
+            before=self.first.before,
+            events=tuple([event for step in steps for event in step.events]),
+            touched=frozenset(),
+            notification=None,
         )
         """All of them as one step, for everybody else; it stands in the place of the first."""
 
 
 def runs_of(steps: Sequence[Step]) -> Mapping[str, Run]:
-    """Return the runs of a batch, by the uids of their calls; mostly there are none."""
-    of_call: defaultdict[str, list[Step]] = defaultdict(list)
-    for step in steps:
-        if len(step.call.members) > LARGE:
-            of_call[step.call.uid].append(step)
-    return {
-        uid: Run(run) for uid, run in of_call.items() if len(run) > 1 and all(step.touched is not None for step in run)
-    }
+    """Return the runs of a batch, by the uids of their calls; mostly there are none.
+
+    A call is left out whole if one of its steps concerns all, or leaves it with few members.
+    """
+    runs = {}
+    for uid in {step.call.uid for step in steps if len(step.call.members) > FEW_MEMBERS}:
+        run = [step for step in steps if step.call.uid == uid]
+        if len(run) > 1 and all(step.touched is not None and len(step.call.members) > FEW_MEMBERS for step in run):
+            runs[uid] = Run(run)
+    return runs

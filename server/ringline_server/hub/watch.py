@@ -134,7 +134,7 @@ class Watch:
     def offer(self, step: Step) -> bool:
         """Take note of a step that may concern this stream, and return whether ``drain`` is due.
 
-        Steps come in the order of their positions.
+        Steps come in the order of their first events' positions.
         """
         if step.position <= self._floor or self._dropped_at is not None:
             return False

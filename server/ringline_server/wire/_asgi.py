@@ -236,7 +236,7 @@ class _Request:
             answer = self._codec.encode(answer)
         self._begin()
         self._is_ended = True
-        self._tell({"type": "http.response.body", "body": self._framed(answer), "more_body": False})
+        self._tell({"type": "http.response.body", "body": self._begin_message(answer), "more_body": False})
         self._tell(_OK)
 
     async def _run_stream(self, rpc: Stream, context: RequestContext, encoding: bytes, *, is_bidi: bool) -> None:
@@ -300,7 +300,7 @@ class _Request:
         if self._codec is not None:
             message = self._codec.encode(message)
         self._begin()
-        sent = self._send({"type": "http.response.body", "body": self._framed(message), "more_body": True})
+        sent = self._send({"type": "http.response.body", "body": self._begin_message(message), "more_body": True})
         if not isinstance(sent, asyncio.Future):
             return READY
         self._unsent += 1
@@ -310,8 +310,11 @@ class _Request:
         self._room = asyncio.get_running_loop().create_future()
         return self._room
 
-    def _framed(self, message: bytes) -> bytes:
-        """Return the message with its prefix. That of a large one is sent at once, lest it is copied once more."""
+    def _begin_message(self, message: bytes) -> bytes:
+        """Return what is to be sent of a message: with its prefix, or if it is large, without.
+
+        Then the prefix is on its way when this returns, so that the message is not copied once more.
+        """
         prefix = frame_prefix(len(message))
         if len(message) < LARGE:
             return prefix + message
