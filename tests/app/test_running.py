@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import time
 import uuid
@@ -136,3 +137,21 @@ serve(settings, lambda server: server.engine.broken.set())
     )
     async with asyncio.timeout(20):
         assert await process.wait() == 1
+
+
+def test_the_server_runs_on_uvloop(tmp_path: Path) -> None:
+    script = f"""
+import asyncio
+import os
+from pathlib import Path
+from ringline_server.app.serving import serve
+from ringline_server.config import Address, Settings
+
+def announce(_server):
+    print(type(asyncio.get_running_loop()).__module__, flush=True)
+    os.kill(os.getpid(), 15)
+
+serve(Settings(listen=Address("127.0.0.1", 0), database=Path({str(tmp_path / "ringline.db")!r})), announce)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20, check=True)
+    assert said.stdout.startswith("uvloop\n")

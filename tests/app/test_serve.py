@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from ringline.v1 import call_service_pb2 as pb
 from ringline.v1.call_service_pb2_grpc import CallServiceStub
+from ringline_server.app.scheduling import work_in_batches
 from tests.app.process import command, serving
 
 BOTH_WIRES = pytest.mark.parametrize("wire", ["grpcio", "envoy"])
@@ -72,6 +74,22 @@ work_in_batches()
 print(os.sched_getscheduler(0) == os.SCHED_IDLE)
 """
     assert subprocess.check_output([sys.executable, "-c", script]) == b"True\n"
+
+
+def test_a_scheduler_that_cannot_be_asked_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(_process: int) -> int:
+        raise OSError(errno.ENOSYS, "not here")
+
+    monkeypatch.setattr(os, "SCHED_BATCH", 3, raising=False)
+    monkeypatch.setattr(os, "sched_getscheduler", forbidden, raising=False)
+    work_in_batches()
+
+
+def test_the_command_imports_no_server_until_it_knows_that_it_is_one() -> None:
+    script = (
+        "import sys, ringline_server.cli; print([one for one in ('grpc', 'google', 'aiosqlite') if one in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", script]) == b"[]\n"
 
 
 async def test_stderr_tells_a_newcomer_what_to_type_next(tmp_path: Path) -> None:

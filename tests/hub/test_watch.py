@@ -260,6 +260,9 @@ async def test_W6_of_many_answers_at_a_time_a_stream_looks_at_its_own_and_at_wha
         return offer(watch, step)
 
     readers, service = await large_call_watched(desk)
+    named = desk.watch(Actor("eve", role="admin"), Filter.of(cids=frozenset({"default:a"})))
+    await named.change()
+    await begun(named)
     monkeypatch.setattr(Watch, "offer", noted)
 
     await asyncio.gather(
@@ -268,9 +271,10 @@ async def test_W6_of_many_answers_at_a_time_a_stream_looks_at_its_own_and_at_wha
 
     assert offered["user-0"] == offered["user-1"] == offered["user-2"] == [2, 3, 4]
     assert offered[""] == [2, 1, 3, 4]
-    assert offered["user-40"] == [4]
+    assert offered["user-40"] == offered["eve"] == [4]
     for user in ("user-0", "user-1", "user-2"):
         assert (await readers[user].change()).kind is Kind.REMOVED
+    assert (await named.change()).call.revision == 4
     bystander = await readers["user-40"].change()
     assert (bystander.kind, bystander.call.revision) == (Kind.UPDATED, 4)
     assert {(await service.change()).call.id, (await service.change()).call.id} == {"a", "b"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import time
-from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor
+
+_stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -45,7 +45,7 @@ def _text_processors(*, colors: bool) -> list[Processor]:
     plain = structlog.dev.plain_traceback
     return [
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _stamped,
         structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plain),
     ]
 
@@ -53,7 +53,7 @@ def _text_processors(*, colors: bool) -> list[Processor]:
 def _json_line(logger: Any, level: str, line: EventDict) -> str:  # noqa: ANN401 -- a processor of structlog's
     """Return a line as JSON, all in one: every RPC and every step has one, and processors of their own take longer."""
     line["level"] = level
-    line["timestamp"] = _timestamp()
+    line = _stamped(logger, level, line)
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(logger, level, line)
     try:
@@ -61,17 +61,6 @@ def _json_line(logger: Any, level: str, line: EventDict) -> str:  # noqa: ANN401
     except TypeError:
         # It refuses more than the standard library does: half of a surrogate pair, an integer of more than 64 bits.
         return json.dumps(line, default=repr)
-
-
-def _timestamp() -> str:
-    """Return the time of day in UTC, to the microsecond, as ISO 8601 has it."""
-    seconds, microseconds = divmod(time.time_ns() // 1000, 1_000_000)
-    return f"{_second(seconds)}.{microseconds:06}Z"
-
-
-@lru_cache(maxsize=1)
-def _second(seconds: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _route_libraries(out: TextIO, level: int, processors: list[Processor]) -> None:

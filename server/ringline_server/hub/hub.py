@@ -94,16 +94,18 @@ class Hub:
         """Hand steps to the streams of everybody whom they concern, which tell them as soon as they can (W2, N3)."""
         owing: dict[Watch, None] = {}
         runs = runs_of(steps)
+        concerned: dict[str, dict[Watch, None]] = {}
         for step in steps:
             run = runs.get(step.call.uid)
             if run is None:
                 self._offer(step, self._audience(step), owing)
             else:
-                concerned = dict.fromkeys(self._streams_of(run.users))
+                uid = step.call.uid
                 if step is run.first:
-                    others = [watch for watch in self._audience(run.whole) if watch not in concerned]
+                    concerned[uid] = dict.fromkeys(self._streams_of(run.users))
+                    others = [watch for watch in self._audience(run.whole) if watch not in concerned[uid]]
                     self._offer(run.whole, others, owing)
-                self._offer(step, concerned, owing)
+                self._offer(step, concerned[uid], owing)
             if step.notification is not None:
                 owing.update(dict.fromkeys(self._notified(step)))
             self._position = max(self._position, step.position)

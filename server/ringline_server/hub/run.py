@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ringline_server.hub.watch import MANY_MEMBERS
 from ringline_server.rules.value import replace
 from ringline_server.store.port import Step
-
-FEW_MEMBERS = 50
-"""A call with no more has too few streams for this to be worth while."""
 
 
 class Run:
@@ -35,11 +33,12 @@ class Run:
 def runs_of(steps: Sequence[Step]) -> Mapping[str, Run]:
     """Return the runs of a batch, by the uids of their calls; mostly there are none.
 
-    A call is left out whole if one of its steps concerns all, or leaves it with few members.
+    A call is left out whole if one of its steps concerns all, or leaves it with few members: of such a call there are
+    too few streams for this to be worth while.
     """
     runs = {}
-    for uid in {step.call.uid for step in steps if len(step.call.members) > FEW_MEMBERS}:
+    for uid in {step.call.uid for step in steps if len(step.call.members) > MANY_MEMBERS}:
         run = [step for step in steps if step.call.uid == uid]
-        if len(run) > 1 and all(step.touched is not None and len(step.call.members) > FEW_MEMBERS for step in run):
+        if len(run) > 1 and all(step.touched is not None and len(step.call.members) > MANY_MEMBERS for step in run):
             runs[uid] = Run(run)
     return runs

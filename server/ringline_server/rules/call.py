@@ -16,7 +16,7 @@ from ringline_server.rules.terms import CallState, EndReason, EventType, Gone, R
 from ringline_server.rules.value import value
 
 if TYPE_CHECKING:
-    from ringline_server.rules.viewer import Relation, ViewerState
+    from ringline_server.rules.viewer import ViewerState
 
 Role = Literal["call_member", "host"]
 """A member's role; the creator is always a host (P1)."""
@@ -170,8 +170,6 @@ class Call:
     cause: Cause = _CREATED
     views: dict[str, ViewerState] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What the call is to those for whom that was asked, once it changes no more; see ``viewer``."""
-    relations: dict[str, Relation] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """Likewise."""
 
     def copy(self) -> Call:
         """Return another call with the same content, for a draft to change."""

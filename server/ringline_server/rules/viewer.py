@@ -125,14 +125,7 @@ def _expiry(ring: Ring, target: Target | None) -> int | None:
 
 
 def relation(call: Call, user_id: str) -> Relation:
-    """Return the row of ``call_users`` for the user, of a call that is no draft's any more; worked out once."""
-    row = call.relations.get(user_id)
-    if row is None:
-        row = call.relations[user_id] = _relation(call, user_id)
-    return row
-
-
-def _relation(call: Call, user_id: str) -> Relation:
+    """Return the row of ``call_users`` for the user, of a call that is no draft's any more."""
     view = viewer_state(call, user_id)
     latest = latest_ring(call, user_id)
     return Relation(
