@@ -248,10 +248,10 @@ def filters(server: Server) -> list[tuple[Phone, dict[str, Any]]]:
 
 
 async def leave(server: Server, phone: Phone, screen: Screen) -> None:
-    """Cut a stream, and wait until the server knows: before, it counts as one of its user's and its device's (P5)."""
+    """Cut a stream. Until the server knows, it counts as one of its user's 16 and its device's two (P5)."""
     await screen.cut()
     phone.screens.remove(screen)
-    await server.settled()
+    await server.settled(but=0 if phone.device else 8)
 
 
 async def up_to_date(server: Server, phone: Phone, screen: Screen, fields: dict[str, Any]) -> dict[str, Shown]:
