@@ -75,7 +75,7 @@ def plain_ring(call: Call, ring: Ring) -> pb.Ring:
         accepted_by_id=ring.accepted_by_id,
         end_reason=pb.EndReason.Value(f"END_REASON_{ring.end_reason or 'UNSPECIFIED'}"),
         reason=ring.reason,
-        targets=[plain_target(target, call.ring_id(ring.number)) for target in ring.targets],
+        targets=[plain_target(target, call.ring_id(ring.number)) for target in ring.targets.values()],
     )
     for field in ("started_at", "expires_at", "accepted_at", "ended_at"):
         put_time(message, field, getattr(ring, field))
@@ -160,7 +160,7 @@ rings = st.builds(
     video=st.booleans(),
     started_at=times,
     expires_at=times,
-    targets=st.lists(targets, min_size=1, max_size=4).map(tuple),
+    targets=st.lists(targets, min_size=1, max_size=4).map(lambda some: {one.user_id: one for one in some}),
     accepted_at=maybe_times,
     accepted_by_id=st.just("") | users,
     ended_at=maybe_times,
@@ -190,7 +190,8 @@ def sound(ring: Ring) -> Ring:
     """Let an unanswered ring alert somebody."""
     if ring.state is not RingState.RINGING:
         return ring
-    return replace(ring, targets=(replace(ring.targets[0], state=TargetState.RINGING), *ring.targets[1:]))
+    first, *_ = ring.targets.values()
+    return replace(ring, targets={**ring.targets, first.user_id: replace(first, state=TargetState.RINGING)})
 
 
 calls = st.builds(
@@ -367,7 +368,7 @@ def test_C8_a_viewer_is_kept_by_their_credentials_too() -> None:
 def test_a_call_shows_its_open_rings_and_the_one_that_closed_last() -> None:
     def ring(number: int, ended_at: int | None) -> Ring:
         state = RingState.RINGING if ended_at is None else RingState.MISSED
-        return Ring(number, 1, "ann", "", state, False, 1, 1, (), ended_at=ended_at)
+        return Ring(number, 1, "ann", "", state, False, 1, 1, {}, ended_at=ended_at)
 
     call = replace(CALL, rings=(ring(1, 10), ring(2, None), ring(3, 30), ring(4, 20), ring(5, None)))
 

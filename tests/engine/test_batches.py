@@ -252,7 +252,7 @@ async def test_of_a_step_that_concerns_everybody_only_the_rows_that_change_are_w
 async def test_how_many_devices_of_a_target_are_online_is_taken_when_it_is_rung(stage: Stage) -> None:
     stage.people.online["bob"] = 3
     outcome = await stage.submit(said("ann", create("ann", "bob", ring=True)))
-    assert outcome.call.rings[0].targets[0].online_devices == 3
+    assert outcome.call.rings[0].targets["bob"].online_devices == 3
 
 
 async def test_R3_after_the_clock_was_set_back_a_ring_still_rings_as_long_as_it_should(stage: Stage) -> None:

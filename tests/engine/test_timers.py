@@ -138,7 +138,7 @@ async def test_T4_T5_an_accept_that_is_decided_before_the_time_out_wins(stage: S
     await asyncio.gather(accept, first)
     await stage.settle()
     assert stage.bus.causes == ["CALL_RING", "CALL_ACCEPTED"]
-    assert (await accept).call.rings[0].targets[0].state == "ACCEPTED"
+    assert (await accept).call.rings[0].targets["bob"].state == "ACCEPTED"
 
 
 async def test_T4_T5_a_time_out_that_is_decided_before_the_accept_wins(stage: Stage) -> None:

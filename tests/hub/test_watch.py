@@ -503,7 +503,7 @@ async def test_R5_a_target_remembers_how_many_devices_were_there(desk: Desk) -> 
     desk.watch(Actor("bob", device_id="phone"))
     desk.watch(Actor("bob", device_id="desk"))
     outcome = await desk.ring()
-    assert outcome.call.rings[0].targets[0].online_devices == 2
+    assert outcome.call.rings[0].targets["bob"].online_devices == 2
 
 
 async def test_W3_a_caller_who_joins_and_leaves_is_told_why_their_stream_stops(desk: Desk) -> None:

@@ -232,7 +232,7 @@ class Story:
 
 
 def targets(call: Call) -> Iterator[tuple[Ring, Target]]:
-    return ((ring, target) for ring in call.rings for target in ring.targets)
+    return ((ring, target) for ring in call.rings for target in ring.targets.values())
 
 
 def check_revision(before: Call | None, decision: Decision, now: int) -> None:
@@ -353,7 +353,7 @@ def check_rings(before: Call | None, call: Call) -> None:
             assert ring.ringer_gone >= old.ringer_gone
         if old is None or not old.unanswered or len(ring.targets) < len(old.targets):
             continue  # Of a ring that closed long ago some targets may be forgotten.
-        states = {target.state.value for target in ring.targets}
+        states = {target.state.value for target in ring.targets.values()}
         if ring.state == "MISSED":
             assert "MISSED" in states
         elif ring.state == "REJECTED":

@@ -354,7 +354,7 @@ def test_T5_each_target_has_exactly_one_final_outcome_per_ring(seed: int) -> Non
     final: dict[tuple[str, int, str], object] = {}
     for step in Walk(seed).steps:
         for ring in step.after.rings:
-            for target in ring.targets:
+            for target in ring.targets.values():
                 key = (step.after.uid, ring.number, target.user_id)
                 if target.state != "RINGING":
                     outcome = (target.state, target.reason, target.missed, target.updated_at)

@@ -254,7 +254,7 @@ class World:
 
     @property
     def users_in(self) -> set[str]:
-        return self.call.users_in
+        return set(self.call.users_in)
 
     def participant(self, user: str) -> Participant:
         """Return the user's one participation."""
@@ -267,7 +267,9 @@ class World:
     @property
     def ringing(self) -> set[str]:
         """Everybody whose devices ring."""
-        return {target.user_id for ring in self.call.rings for target in ring.targets if target.state == "RINGING"}
+        return {
+            target.user_id for ring in self.call.rings for target in ring.targets.values() if target.state == "RINGING"
+        }
 
     @property
     def last_ring(self) -> Ring:

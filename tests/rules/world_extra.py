@@ -127,7 +127,7 @@ class Walk:
 
 def rings(call: Call) -> bool:
     """Whether anybody's devices ring."""
-    return any(target.state == "RINGING" for ring in call.rings for target in ring.targets)
+    return any(target.state == "RINGING" for ring in call.rings for target in ring.targets.values())
 
 
 def _settings(chance: Random) -> Settings:

@@ -23,6 +23,7 @@ from ringline_server.store.codec import (
 )
 
 T = TypeVar("T")
+U = TypeVar("U", Target, Member)
 
 
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
@@ -47,13 +48,16 @@ def few(values: st.SearchStrategy[T]) -> st.SearchStrategy[tuple[T, ...]]:
     return st.lists(values, max_size=2).map(tuple)
 
 
+def by_user(values: st.SearchStrategy[U]) -> st.SearchStrategy[dict[str, U]]:
+    return few(values).map(lambda found: {one.user_id: one for one in found})
+
+
 TARGETS = every_field(Target)
 PARTICIPANTS = every_field(Participant)
-RINGS = every_field(Ring, targets=few(TARGETS))
-MEMBERS = few(every_field(Member)).map(lambda members: {one.user_id: one for one in members})
+RINGS = every_field(Ring, targets=by_user(TARGETS))
 CALLS = every_field(
     Call,
-    members=MEMBERS,
+    members=by_user(every_field(Member)),
     gone=st.dictionaries(st.text(), st.sampled_from(Gone), max_size=2),
     rings=few(RINGS),
     participants=few(PARTICIPANTS),

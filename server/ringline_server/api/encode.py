@@ -212,7 +212,7 @@ class CallEncoder:
 
 def _ring_parts(call: Call, ring: Ring, old: _RingParts | None) -> _RingParts:
     targets = (old.targets if old else _Row()).next(
-        ring.targets, partial(target_field, ring_id=call.ring_id(ring.number))
+        tuple(ring.targets.values()), partial(target_field, ring_id=call.ring_id(ring.number))
     )
     return _RingParts(ring, targets, message_field(12, ring_bytes(call, ring, targets.encoded)))
 

@@ -114,13 +114,10 @@ def _claim(draft: Draft, unclaimed: Participant, device: str) -> Participant:
         user = unclaimed.user_id
         if ring.ringer_id == user and not ring.ringer_device_id:
             ring = replace(ring, ringer_device_id=device)
-        targets = tuple(
-            replace(target, device_id=device)
-            if target.user_id == user and target.state is TargetState.ACCEPTED and not target.device_id
-            else target
-            for target in ring.targets
-        )
-        draft.set_ring(replace(ring, targets=targets))
+        target = ring.target(user)
+        if target is not None and target.state is TargetState.ACCEPTED and not target.device_id:
+            ring = replace(ring, targets={**ring.targets, user: replace(target, device_id=device)})
+        draft.set_ring(ring)
     draft.touch(unclaimed.user_id)
     draft.emit(EventType.PARTICIPANT_JOINED, ring=claimed.ring, subjects=[claimed.user_id], main=True)
     return claimed

@@ -18,6 +18,9 @@ from ringline_server.rules.value import value
 if TYPE_CHECKING:
     from ringline_server.rules.viewer import ViewerState
 
+_UNKNOWN = -1
+"""In place of a time: it was not asked for yet."""
+
 Role = Literal["call_member", "host"]
 """A member's role; the creator is always a host (P1)."""
 
@@ -79,7 +82,8 @@ class Ring:
     video: bool
     started_at: int
     expires_at: int
-    targets: tuple[Target, ...]
+    targets: Mapping[str, Target]
+    """By user, in the order in which they were asked to be rung."""
     accepted_at: int | None = None
     accepted_by_id: str = ""
     ended_at: int | None = None
@@ -87,6 +91,7 @@ class Ring:
     reason: str = ""
     ringer_gone: bool = False
     """The ringer has been in and gone since they rang, and so waits no more."""
+    _next_stop: int | None = field(default=_UNKNOWN, init=False, repr=False, compare=False)
 
     @property
     def unanswered(self) -> bool:
@@ -95,10 +100,17 @@ class Ring:
     @property
     def open(self) -> bool:
         """Whether a target of it still rings."""
-        for target in self.targets:  # noqa: SIM110 -- asked for all the time, and any() takes several times as long
-            if target.state is TargetState.RINGING:
-                return True
-        return False
+        return self.next_stop is not None
+
+    @property
+    def next_stop(self) -> int | None:
+        """When the next of its targets stops ringing by itself; None if none rings. Worked out once."""
+        stop = self._next_stop
+        if stop == _UNKNOWN:
+            ringing = TargetState.RINGING
+            stop = min([one.expires_at for one in self.targets.values() if one.state is ringing], default=None)
+            self._next_stop = stop  # type: ignore[misc] # it follows from the rest, and is no part of the value
+        return stop
 
     @property
     def waited_for(self) -> bool:
@@ -107,10 +119,7 @@ class Ring:
 
     def target(self, user_id: str) -> Target | None:
         """Return the target that is ``user_id``, if it has one."""
-        for target in self.targets:
-            if target.user_id == user_id:
-                return target
-        return None
+        return self.targets.get(user_id)
 
 
 @value
@@ -170,6 +179,10 @@ class Call:
     cause: Cause = _CREATED
     views: dict[str, ViewerState] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What the call is to those for whom that was asked, once it changes no more; see ``viewer``."""
+    _in: tuple[tuple[Participant, ...], frozenset[str]] = field(
+        default=((), frozenset()), init=False, repr=False, compare=False
+    )
+    """Some participants, and which users they are."""
 
     def copy(self) -> Call:
         """Return another call with the same content, for a draft to change."""
@@ -211,32 +224,31 @@ class Call:
 
     def is_in(self, user_id: str) -> bool:
         """Whether the user is in the call, on any device."""
-        for participant in self.participants:  # noqa: SIM110 -- see Ring.open
-            if participant.user_id == user_id:
-                return True
-        return False
+        return user_id in self.users_in
 
     @property
-    def users_in(self) -> set[str]:
-        return {participant.user_id for participant in self.participants}
+    def users_in(self) -> frozenset[str]:
+        """Who is in the call. Worked out once, for it is asked for all the time and there may be hundreds."""
+        known, users = self._in
+        if known is not self.participants:
+            users = frozenset([participant.user_id for participant in self.participants])
+            self._in = (self.participants, users)
+        return users
 
     def ringing_target(self, user_id: str) -> tuple[Ring, Target] | None:
         """Return the ring that is alerting the user now, with their target; there is at most one (R2)."""
         for ring in reversed(self.rings):
-            for target in ring.targets:
-                if target.user_id == user_id and target.state is TargetState.RINGING:
-                    return ring, target
+            target = ring.targets.get(user_id)
+            if target is not None and target.state is TargetState.RINGING:
+                return ring, target
         return None
 
     def known_users(self) -> set[str]:
         """Everybody who has or had to do with the call, as far as it still knows."""
-        users = {*self.members, *self.gone}
-        for participant in self.participants:
-            users.add(participant.user_id)
+        users = {*self.members, *self.gone, *self.users_in}
         for ring in self.rings:
             users.add(ring.ringer_id)
-            for target in ring.targets:
-                users.add(target.user_id)
+            users.update(ring.targets)
         return users
 
 

@@ -16,7 +16,8 @@ def next_deadline(call: Call, base: Settings) -> int | None:
     for ring in call.rings:
         if ring.ended_at is not None:
             continue
-        due += [target.expires_at for target in ring.targets if target.state is TargetState.RINGING]
+        if (stop := ring.next_stop) is not None:
+            due.append(stop)
         if ring.unanswered:
             due.append(ring.expires_at)
     if call.participants and call.started_at is not None:
@@ -29,7 +30,7 @@ def tick(draft: Draft) -> Answer:
     now = draft.now
     for ring in draft.call.rings:
         over = ring.unanswered and ring.expires_at <= now
-        late = [target.user_id for target in ring.targets if target.rings and (over or target.expires_at <= now)]
+        late = [user for user, target in ring.targets.items() if target.rings and (over or target.expires_at <= now)]
         if late:
             draft.finish_targets(ring, late, TargetState.MISSED)
     draft.emit_missed()

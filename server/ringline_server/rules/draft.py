@@ -117,9 +117,10 @@ class Draft:
         """Start a ring of the actor's for these members, none of whom rings already (R1, R3)."""
         actor, now = self.context.actor, self.now
         until = now + self.settings.incoming_call_timeout
-        targets = tuple(
-            Target(user, TargetState.RINGING, now, now, until, self.context.online.get(user, 0)) for user in user_ids
-        )
+        targets = {
+            user: Target(user, TargetState.RINGING, now, now, until, self.context.online.get(user, 0))
+            for user in user_ids
+        }
         ring = Ring(
             number=self.call.ring_count + 1,
             session=self.call.session,
@@ -149,16 +150,15 @@ class Draft:
         end_reason: EndReason | None = None,
         own_removal: bool = False,
     ) -> Ring:
-        """Give ringing targets of a ring their one final state (T5), and note whom it makes missed (T8)."""
-        chosen = set(user_ids)
+        """Give targets of a ring, who all ring, their one final state (T5), and note whom it makes missed (T8)."""
         missed = (
             state is TargetState.MISSED
             or (state is TargetState.CANCELLED and not own_removal)
             or (state is TargetState.REJECTED and reason in ("busy", "timeout"))
         )
-        targets = tuple(
-            replace(
-                target,
+        finished = {
+            user: replace(
+                ring.targets[user],
                 state=state,
                 updated_at=self.now,
                 reason=reason,
@@ -166,21 +166,18 @@ class Draft:
                 end_reason=end_reason,
                 missed=missed,
             )
-            if target.user_id in chosen and target.rings
-            else target
-            for target in ring.targets
-        )
-        finished = replace(ring, targets=targets)
-        self.set_ring(finished)
-        self.touch(*chosen)
-        who = [target.user_id for target in ring.targets if target.user_id in chosen and target.rings]
-        if missed and who:
-            self._missed.setdefault(ring.number, []).extend(who)
-        return finished
+            for user in user_ids
+        }
+        ring = replace(ring, targets={**ring.targets, **finished})
+        self.set_ring(ring)
+        self.touch(*finished)
+        if missed and finished:
+            self._missed.setdefault(ring.number, []).extend(finished)
+        return ring
 
     def cancel_ring(self, ring: Ring, why: EndReason, reason: str) -> None:
         """Cancel what still rings of a ring, and the ring itself if it is unanswered."""
-        ringing = [target.user_id for target in ring.targets if target.rings]
+        ringing = [user for user, target in ring.targets.items() if target.rings]
         ring = self.finish_targets(ring, ringing, TargetState.CANCELLED, reason=reason, end_reason=why)
         if ring.unanswered:
             self.close_ring(ring, RingState.CANCELLED, why, reason)

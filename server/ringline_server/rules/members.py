@@ -72,7 +72,7 @@ def _remove(draft: Draft, users: list[str]) -> None:
     draft.touch(*users)
     draft.emit(EventType.MEMBER_REMOVED, subjects=users, main=True)
     for one in draft.call.rings:
-        alerted = [target.user_id for target in one.targets if target.rings and target.user_id in gone]
+        alerted = [user for user, target in one.targets.items() if target.rings and user in gone]
         if alerted:
             draft.finish_targets(
                 one,

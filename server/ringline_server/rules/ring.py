@@ -142,7 +142,7 @@ def _require_room(draft: Draft) -> None:
     open_rings = [one for one in draft.call.rings if one.open]
     if len(open_rings) < MAX_OPEN_RINGS:
         return
-    frees = min(max(target.expires_at for target in one.targets if target.rings) for one in open_rings)
+    frees = min(max(target.expires_at for target in one.targets.values() if target.rings) for one in open_rings)
     raise Refusal(
         Reason.TOO_MANY_RINGS,
         f"{MAX_OPEN_RINGS} rings of this call are open, which is the most. Wait until one is over, or cancel one.",

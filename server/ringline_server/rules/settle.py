@@ -36,11 +36,11 @@ def _close_rings(draft: Draft) -> None:
 
 
 def _closing(ring: Ring) -> tuple[RingState, EndReason]:
-    states = {target.state for target in ring.targets}
+    states = {target.state for target in ring.targets.values()}
     if TargetState.MISSED in states:
         return RingState.MISSED, EndReason.NO_ANSWER
     if TargetState.REJECTED in states:
-        refusals = {target.reason for target in ring.targets if target.state is TargetState.REJECTED}
+        refusals = {target.reason for target in ring.targets.values() if target.state is TargetState.REJECTED}
         return RingState.REJECTED, EndReason.BUSY if refusals == {"busy"} else EndReason.ALL_REJECTED
     return RingState.CANCELLED, EndReason.CANCELLED
 
@@ -108,7 +108,7 @@ def _forget_rings(draft: Draft) -> None:
         if ring.ended_at is None or ring.number in recent:
             kept.append(ring)
             continue
-        targets = tuple(target for target in ring.targets if ring.number in latest.get(target.user_id, ()))
+        targets = {user: target for user, target in ring.targets.items() if ring.number in latest.get(user, ())}
         if targets or ring.number in latest.get(ring.ringer_id, ()):
             kept.append(ring if len(targets) == len(ring.targets) else replace(ring, targets=targets))
     if len(kept) < len(rings) or any(a is not b for a, b in zip(kept, rings, strict=True)):
@@ -124,12 +124,12 @@ def _latest_rings(call: Call) -> dict[str, set[int]]:
     latest: dict[str, set[int]] = {user: set() for user in (*call.members, *call.gone)}
     for ring in call.rings:
         if ring.session == call.session:
-            latest |= {user: set() for user in (ring.ringer_id, *(target.user_id for target in ring.targets))}
+            latest |= {user: set() for user in (ring.ringer_id, *ring.targets)}
     for one in call.participants:
         latest.setdefault(one.user_id, set()).add(one.ring)
     seen: set[tuple[str, bool]] = set()
     for ring in reversed(call.rings):
-        for user, is_ringer in ((ring.ringer_id, True), *((target.user_id, False) for target in ring.targets)):
+        for user, is_ringer in ((ring.ringer_id, True), *((user, False) for user in ring.targets)):
             if user in latest and (user, is_ringer) not in seen:
                 seen.add((user, is_ringer))
                 latest[user].add(ring.number)

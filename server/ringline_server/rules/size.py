@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from ringline_server.rules.call import Call
 from ringline_server.rules.outcome import invalid_field
+from ringline_server.rules.terms import TargetState
 
 MAX_ENCODED_CALL = 1024 * 1024
 """Bytes that a call may take on the wire."""
 
 FEW_PARTS = 64
 """A call with fewer parts cannot reach the bound, so that the usual call is not measured."""
+
+_RINGING = TargetState.RINGING
+"""Whom it alerts has neither device nor reason yet."""
 
 _MESSAGE = 128
 """Bytes of one member, target, ring or participant beside its texts, at most."""
@@ -44,6 +48,7 @@ def encoded_bound(call: Call) -> int:
     size += _MESSAGE * (len(call.members) + len(participants) + len(rings))
     for ring in rings:
         texts.append(ring.ringer_id + ring.ringer_device_id + ring.reason)
-        texts += [target.user_id + target.device_id + target.reason for target in ring.targets]
+        texts += ring.targets
+        texts += [target.device_id + target.reason for target in ring.targets.values() if target.state is not _RINGING]
         size += _MESSAGE * len(ring.targets)
     return size + len("".join(texts).encode())

@@ -121,7 +121,7 @@ def _expiry(ring: Ring, target: Target | None) -> int | None:
         return min(target.expires_at, ring.expires_at) if ring.unanswered else target.expires_at
     if not ring.waited_for:
         return None
-    return min(ring.expires_at, max(other.expires_at for other in ring.targets if other.rings))
+    return min(ring.expires_at, max(other.expires_at for other in ring.targets.values() if other.rings))
 
 
 def relation(call: Call, user_id: str) -> Relation:

@@ -70,7 +70,7 @@ def encode_ring(ring: Ring) -> Fields:
         "state": ring.state,
         "started_at": ring.started_at,
         "expires_at": ring.expires_at,
-        "targets": [encode_target(target) for target in ring.targets],
+        "targets": [encode_target(target) for target in ring.targets.values()],
     }
     if ring.ringer_device_id:
         fields["ringer_device_id"] = ring.ringer_device_id
@@ -103,7 +103,7 @@ def decode_ring(fields: Fields) -> Ring:
         video=get("video", False),
         started_at=fields["started_at"],
         expires_at=fields["expires_at"],
-        targets=tuple([decode_target(one) for one in fields["targets"]]),
+        targets={one["user_id"]: decode_target(one) for one in fields["targets"]},
         accepted_at=get("accepted_at"),
         accepted_by_id=get("accepted_by_id", ""),
         ended_at=get("ended_at"),
