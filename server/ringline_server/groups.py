@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -23,6 +23,11 @@ class Groups(Generic[K, V]):
     def of(self, key: K) -> tuple[V, ...]:
         """Return what is under the key."""
         return self._groups.get(key, ())
+
+    def of_all(self, keys: Iterable[K]) -> list[V]:
+        """Return what is under any of the keys, which are all different."""
+        get = self._groups.get
+        return [one for key in keys for one in get(key, ())]
 
     def add(self, key: K, one: V) -> None:
         """Put one more under the key."""

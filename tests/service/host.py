@@ -143,7 +143,7 @@ class Server(Phones):
                 await asyncio.sleep(TICK)
 
     async def settled(self, but: int = 0) -> None:
-        """Wait until the server knows of the streams that clients have cut, but for so many, and has told what it owes."""
+        """Wait until the server knows of the streams that were cut, but for so many, and has told what it owes."""
         expected = sum(screen.open for phone in self._phones for screen in phone.screens) + but
         await self.until(lambda look: look.streams <= expected)
         await asyncio.sleep(TICK)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import is_
 from typing import Generic, TypeVar
 
 from ringline_server.api.messages import (
@@ -91,10 +92,14 @@ class _Row(Generic[V]):
 
     def next(self, of: Sequence[V], encode: Callable[[V], bytes]) -> _Row[V]:
         """Return the row of these; only those that are others than before in their place are encoded."""
-        kept = [
-            was if one is before else encode(one) for one, before, was in zip(of, self.of, self.encoded, strict=False)
-        ]
-        return _Row(of, kept + [encode(one) for one in of[len(kept) :]])
+        encoded = list(self.encoded[: len(of)])
+        # There may be hundreds, of which one has changed.
+        same = list(map(is_, of, self.of))
+        at = -1
+        for _ in range(same.count(False)):
+            at = same.index(False, at + 1)
+            encoded[at] = encode(of[at])
+        return _Row(of, encoded + [encode(one) for one in of[len(encoded) :]])
 
 
 @dataclass(slots=True)

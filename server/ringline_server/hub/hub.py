@@ -104,7 +104,7 @@ class Hub:
                 if step is run.first:
                     concerned[uid] = dict.fromkeys(self._streams_of(run.users))
                     others = [watch for watch in self._audience(run.whole) if watch not in concerned[uid]]
-                    self._offer(run.whole, others, owing)
+                    self._offer(run.whole, others, owing, concerns=False)
                 self._offer(step, concerned[uid], owing)
             if step.notification is not None:
                 owing.update(dict.fromkeys(self._notified(step)))
@@ -113,10 +113,10 @@ class Hub:
             # Not at once: the answers to the commands behind the steps go first.
             self._tell_soon(list(owing))
 
-    def _offer(self, step: Step, audience: Iterable[Watch], owing: dict[Watch, None]) -> None:
+    def _offer(self, step: Step, audience: Iterable[Watch], owing: dict[Watch, None], *, concerns: bool = True) -> None:
         for watch in audience:
             try:
-                if watch.offer(step):
+                if watch.offer(step) if concerns else watch.follow(step):
                     owing[watch] = None
             except Exception as error:  # noqa: BLE001 -- it is this stream's, and no other's
                 watch.cut(error)
@@ -183,10 +183,7 @@ class Hub:
 
     def _streams_of(self, users: Iterable[str]) -> list[Watch]:
         """Return the streams of services and of these users."""
-        streams = list(self._services)
-        for user in users:
-            streams += self._by_user.of(user)
-        return streams
+        return [*self._services, *self._by_user.of_all(users)]
 
     def _tell_soon(self, owing: list[Watch]) -> None:
         asyncio.get_running_loop().call_soon(self._tell, owing)

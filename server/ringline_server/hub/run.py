@@ -1,6 +1,6 @@
-"""Several steps of one large call in a batch: most streams need to know only what they come to.
+"""The steps of one large call in a batch: most streams need to know only what they come to.
 
-When hundreds answer at a time, each step concerns two or three of them, and all of them watch the call.
+When hundreds answer, each step concerns two or three of them, and all of them watch the call.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ def runs_of(steps: Sequence[Step]) -> Mapping[str, Run]:
     runs = {}
     for uid in {step.call.uid for step in steps if len(step.call.members) > MANY_MEMBERS}:
         run = [step for step in steps if step.call.uid == uid]
-        if len(run) > 1 and all(step.touched is not None and len(step.call.members) > MANY_MEMBERS for step in run):
+        if all(step.touched is not None and len(step.call.members) > MANY_MEMBERS for step in run):
             runs[uid] = Run(run)
     return runs

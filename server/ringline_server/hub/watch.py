@@ -161,6 +161,14 @@ class Watch:
             self._pending[uid] = _Pending(step.first, step.position, call, known, matches, matches)
         return True
 
+    def follow(self, step: Step) -> bool:
+        """Take note, as ``offer`` does, of a step of a call of many that does not concern this stream's user."""
+        pending = self._pending.get(step.call.uid)
+        if pending is None or not pending.held:
+            return self.offer(step)
+        pending.latest, pending.call = step.position, step.call
+        return False
+
     def _is_touched(self, step: Step) -> bool:
         """Whether the call may match otherwise than before the step: for a service, by its state alone."""
         user = self.sight.actor.user_id
