@@ -36,12 +36,13 @@ from ringline_server.rules.commands import (
     Join,
     Leave,
     Reject,
+    RingMembers,
     Update,
     UpdateMembers,
 )
 from ringline_server.rules.commands import MemberInput as Input
 from ringline_server.rules.context import Actor
-from ringline_server.rules.settings import SettingsOverride
+from ringline_server.rules.settings import SECOND, SettingsOverride
 from ringline_server.rules.terms import CallingState, CallState, StopReason
 from ringline_server.store.port import Step
 from tests.hub.desk import Desk, Reader, open_desk
@@ -235,8 +236,10 @@ async def test_W6_a_call_with_many_members_is_updated_five_times_a_second(desk: 
     await touch(desk, value=b"1")
     await touch(desk, value=b"2")
     assert await reader.quiet()
+    await touch(desk, value=b"3")
+    assert await reader.quiet()
     await desk.clock.advance(0.2)
-    assert (await reader.change()).call.custom == b"2"
+    assert (await reader.change()).call.custom == b"3"
 
 
 async def test_W6_the_end_of_a_ring_is_told_at_once_however_many_members(desk: Desk) -> None:
@@ -306,6 +309,30 @@ async def test_W6_answers_and_an_addition_that_makes_many_members_are_told_to_al
         assert (await readers[user].change()).stop_reason is StopReason.REJECTED
     for reader in (readers["user-40"], service):
         assert (await reader.change()).call.revision == 4
+
+
+async def test_W6_what_a_stream_did_not_look_at_while_it_began_does_not_mislead_it_afterwards(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[Step] = []
+    desk.watch(Actor(service_id="backend"))
+
+    def noted(watch: Watch, step: Step) -> bool:
+        steps.append(step)
+        return False
+
+    monkeypatch.setattr(Watch, "offer", noted)
+    users = tuple(f"user-{number}" for number in range(60))
+    await desk.do("ann", GetOrCreate(tuple(Input(user) for user in ("ann", *users))))
+    await desk.do("ann", RingMembers(()))
+    await desk.do("user-1", Reject())
+    monkeypatch.undo()
+    created, rung, rejected = steps
+    stream = desk.hub.watch(Actor("user-3", device_id="phone"), Filter.of(), resume_token="", heartbeat=SECOND)
+    assert not stream.offer(created), "it does not ring yet"
+    stream._floor = rung.position
+    assert not stream.offer(rung), "that is part of what it began with"
+    assert stream.follow(rejected), "it rings, and another one has declined"
 
 
 async def large_call_watched(desk: Desk, callees: int = 60) -> tuple[dict[str, Reader], Reader]:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from ringline_server.rules.call import Call, Cause, Member, Participant, Ring, Target
 from ringline_server.rules.outcome import Answer, AskedTarget, Event
 from ringline_server.rules.settings import SettingsOverride
-from ringline_server.rules.terms import EventType, Gone
+from ringline_server.rules.terms import EventType, Gone, RingState, TargetState
+from ringline_server.store import codec_large
 from ringline_server.store.codec import (
+    _encode_parts,
     decode_answer,
     decode_call,
     decode_events,
@@ -21,6 +24,7 @@ from ringline_server.store.codec import (
     encode_call,
     encode_events,
 )
+from ringline_server.store.codec_large import LargeCalls
 
 T = TypeVar("T")
 U = TypeVar("U", Target, Member)
@@ -107,6 +111,51 @@ def test_keys_that_are_not_known_are_skipped(
         assert decode(json.dumps(_with_more(json.loads(encode(value))))) == value
 
     check()
+
+
+@given(st.lists(CALLS, min_size=1, max_size=4), st.data())
+def test_a_large_call_is_encoded_as_any_other_whatever_has_changed_since(some: list[Call], data: st.DataObject) -> None:
+    large = LargeCalls()
+    call = some[0]
+    for other in some:
+        changes: list[dict[str, Any]] = [
+            {"members": other.members},
+            {"participants": other.participants},
+            {"participants": call.participants[1:] + other.participants},
+            {"rings": other.rings},
+            {"rings": tuple(replace(ring, targets={**ring.targets, **more}) for ring in call.rings)}
+            if (more := next((ring.targets for ring in other.rings), None)) is not None
+            else {},
+        ]
+        call = replace(call, **data.draw(st.sampled_from(changes)))
+        for _ in range(2):
+            assert orjson.dumps(large.encode(call)) == orjson.dumps(_encode_parts(call))
+
+
+def test_of_a_large_call_only_what_has_changed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[str] = []
+
+    def noted(target: Target) -> dict[str, Any]:
+        encoded.append(target.user_id)
+        return {}
+
+    monkeypatch.setattr(codec_large, "encode_target", noted)
+    users = [f"user-{number}" for number in range(60)]
+    targets = {user: Target(user, TargetState.RINGING, 1, 1, 2) for user in users}
+    ring = Ring(1, 1, "ann", "", RingState.RINGING, False, 1, 2, targets)
+    members = {user: Member(user, "call_member", b"", 1, 1) for user in users}
+    call = Call("default", "standup", "u1", "ann", 5, 5, members=members, rings=(ring,))
+    encode_call(call)
+    accepted = replace(targets["user-7"], state=TargetState.ACCEPTED)
+    encode_call(replace(call, rings=(replace(ring, targets={**targets, "user-7": accepted}),)))
+    assert encoded == [*users, "user-7"]
+
+
+def test_the_parts_of_no_more_than_a_few_large_calls_are_kept() -> None:
+    large = LargeCalls()
+    for number in range(codec_large.MAX_KEPT + 3):
+        large.encode(Call("default", "standup", f"u{number}", "ann", 5, 5))
+    assert len(large._kept) == codec_large.MAX_KEPT
 
 
 def test_what_has_its_default_is_left_out() -> None:

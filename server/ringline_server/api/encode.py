@@ -6,10 +6,9 @@ viewer's own few bytes and a wrapper (`ringline_server.api.splice`). For the eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from operator import is_
 from typing import Generic, TypeVar
 
 from ringline_server.api.messages import (
@@ -24,6 +23,7 @@ from ringline_server.api.messages import (
     viewer_bytes,
 )
 from ringline_server.api.splice import head, int_field, message_field, text_field
+from ringline_server.row import Row
 from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor, CallType
@@ -79,27 +79,8 @@ class _Parts:
     """What never changes."""
     custom: bytes
     encoded_custom: bytes
-    participants: _Row[Participant]
+    participants: Row[Participant, bytes]
     rings: Mapping[int, _RingParts]
-
-
-@dataclass(slots=True)
-class _Row(Generic[V]):
-    """Some parts of a kind, in order."""
-
-    of: Sequence[V] = ()
-    encoded: Sequence[bytes] = ()
-
-    def next(self, of: Sequence[V], encode: Callable[[V], bytes]) -> _Row[V]:
-        """Return the row of these; only those that are others than before in their place are encoded."""
-        encoded = list(self.encoded[: len(of)])
-        # There may be hundreds, of which one has changed.
-        same = list(map(is_, of, self.of))
-        at = -1
-        for _ in range(same.count(False)):
-            at = same.index(False, at + 1)
-            encoded[at] = encode(of[at])
-        return _Row(of, encoded + [encode(one) for one in of[len(encoded) :]])
 
 
 @dataclass(slots=True)
@@ -107,7 +88,7 @@ class _RingParts:
     """A ring's latest encoding."""
 
     ring: Ring
-    targets: _Row[Target]
+    targets: Row[Target, bytes]
     encoded: bytes
 
 
@@ -182,7 +163,7 @@ class CallEncoder:
         for ring in shown_rings(call):
             old = parts.rings.get(ring.number) if parts else None
             shown[ring.number] = old if old and old.ring is ring else _ring_parts(call, ring, old)
-        participants = (parts.participants if parts else _Row()).next(
+        participants = (parts.participants if parts else Row()).next(
             call.participants[:MAX_PARTICIPANTS], participant_field
         )
         encoded_rings = [one.encoded for one in shown.values()]
@@ -216,7 +197,7 @@ class CallEncoder:
 
 
 def _ring_parts(call: Call, ring: Ring, old: _RingParts | None) -> _RingParts:
-    targets = (old.targets if old else _Row()).next(
+    targets = (old.targets if old else Row()).next(
         tuple(ring.targets.values()), partial(target_field, ring_id=call.ring_id(ring.number))
     )
     return _RingParts(ring, targets, message_field(12, ring_bytes(call, ring, targets.encoded)))

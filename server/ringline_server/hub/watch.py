@@ -43,6 +43,9 @@ MANY_MEMBERS = 50
 
 UPDATE_INTERVAL = 200_000
 
+_NOTHING = ("", 0, False)
+"""No call was offered last."""
+
 Tell = Callable[[Told], Awaitable[None] | None]
 """Tells a message to the reader. Returns what has to be awaited before the next one; None if nothing has to."""
 
@@ -116,7 +119,7 @@ class Watch:
         """During a snapshot of pages: what was told, by uid."""
         self._paged_to: int | None = None
         """The position at which the last page was read."""
-        self._matched = ("", 0, False)
+        self._matched = _NOTHING
         """The call last offered, by uid and revision, and whether it matched: mostly it is the next step's before."""
         self._tell: Tell
         self._task: asyncio.Task[object] | None = None
@@ -137,6 +140,7 @@ class Watch:
         Steps come in the order of their first events' positions.
         """
         if step.position <= self._floor or self._dropped_at is not None:
+            self._matched = _NOTHING
             return False
         call, before = step.call, step.before
         uid = call.uid
@@ -163,8 +167,13 @@ class Watch:
 
     def follow(self, step: Step) -> bool:
         """Take note, as ``offer`` does, of a step of a call of many that does not concern this stream's user."""
-        pending = self._pending.get(step.call.uid)
-        if pending is None or not pending.held:
+        uid = step.call.uid
+        pending = self._pending.get(uid)
+        if pending is None:
+            last, _, matched = self._matched
+            # What did not match before does not match now, and is not known to the reader.
+            return (last != uid or matched) and self.offer(step)
+        if not pending.held:
             return self.offer(step)
         pending.latest, pending.call = step.position, step.call
         return False

@@ -17,6 +17,7 @@ from ringline_server.rules.call import Call, Cause
 from ringline_server.rules.outcome import Answer, Event
 from ringline_server.rules.settings import NO_OVERRIDE
 from ringline_server.rules.terms import EndReason, EventType, Gone
+from ringline_server.store.codec_large import MANY_MEMBERS, LargeCalls
 from ringline_server.store.codec_parts import (
     Fields,
     decode_asked,
@@ -32,12 +33,15 @@ from ringline_server.store.codec_parts import (
     encode_participant,
     encode_ring,
     encode_settings,
+    encode_target,
 )
 
 # A look-up in a dict is several times as fast as a call of the enumeration.
 _END_REASONS = dict(EndReason.__members__)
 _EVENT_TYPES = dict(EventType.__members__)
 _GONE = dict(Gone.__members__)
+
+_large = LargeCalls()
 
 _CREATED = Cause(EventType.CALL_CREATED)
 
@@ -52,7 +56,8 @@ _NO_EVENT = Event(seq=0, type=EventType.CALL_CREATED, time=0, cid="", uid="", se
 
 
 def encode_call(call: Call) -> str:
-    """Return the call as text."""
+    """Return the call as text. For one thread only."""
+    members, rings, participants = (_large.encode if len(call.members) > MANY_MEMBERS else _encode_parts)(call)
     fields: Fields = {
         "type": call.type,
         "id": call.id,
@@ -62,12 +67,12 @@ def encode_call(call: Call) -> str:
         "updated_at": call.updated_at,
         "revision": call.revision,
         "seq": call.seq,
-        "members": {user: encode_member(member) for user, member in call.members.items()},
+        "members": members,
     }
-    if call.rings:
-        fields["rings"] = [encode_ring(ring) for ring in call.rings]
-    if call.participants:
-        fields["participants"] = [encode_participant(one) for one in call.participants]
+    if rings:
+        fields["rings"] = rings
+    if participants:
+        fields["participants"] = participants
     if call.settings != NO_OVERRIDE:
         fields["settings"] = encode_settings(call.settings)
     if call.custom:
@@ -76,6 +81,14 @@ def encode_call(call: Call) -> str:
         fields["cause"] = encode_cause(call.cause)
     _add_call_history(fields, call)
     return orjson.dumps(fields).decode()
+
+
+def _encode_parts(call: Call) -> tuple[Fields, list[Fields], list[Fields]]:
+    return (
+        {user: encode_member(member) for user, member in call.members.items()},
+        [encode_ring(ring, [encode_target(one) for one in ring.targets.values()]) for ring in call.rings],
+        [encode_participant(one) for one in call.participants],
+    )
 
 
 def decode_call(text: str) -> Call:

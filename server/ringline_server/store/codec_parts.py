@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ringline_server.rules.call import Cause, Member, Participant, Ring, Target
@@ -61,8 +61,8 @@ def decode_participant(fields: Fields) -> Participant:
     return Participant(fields["user_id"], fields.get("device_id", ""), fields["joined_at"], fields.get("ring", 0))
 
 
-def encode_ring(ring: Ring) -> Fields:
-    """Return a ring's fields."""
+def encode_ring(ring: Ring, targets: Sequence[Any]) -> Fields:
+    """Return a ring's fields, given its targets."""
     fields: Fields = {
         "number": ring.number,
         "session": ring.session,
@@ -70,7 +70,7 @@ def encode_ring(ring: Ring) -> Fields:
         "state": ring.state,
         "started_at": ring.started_at,
         "expires_at": ring.expires_at,
-        "targets": [encode_target(target) for target in ring.targets.values()],
+        "targets": targets,
     }
     if ring.ringer_device_id:
         fields["ringer_device_id"] = ring.ringer_device_id

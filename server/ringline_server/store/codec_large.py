@@ -1,0 +1,65 @@
+"""The parts of a call of hundreds as JSON: what is as it was when the call was last encoded is not encoded again.
+
+A step of such a call changes one target or two, and would else take as long as all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ringline_server.row import Row
+from ringline_server.rules.call import Call, Member, Participant, Target
+from ringline_server.store.codec_parts import Fields, encode_member, encode_participant, encode_ring, encode_target
+
+MANY_MEMBERS = 50
+"""A call with more is large."""
+
+MAX_KEPT = 16
+"""Of how many large calls the parts are kept."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What the last encoding of a call was made of."""
+
+    members: Mapping[str, Member] = field(default_factory=dict)
+    encoded_members: orjson.Fragment = field(default_factory=lambda: orjson.Fragment(b"{}"))
+    targets: Mapping[int, Row[Target, orjson.Fragment]] = field(default_factory=dict)
+    """By the numbers of their rings."""
+    participants: Row[Participant, orjson.Fragment] = field(default_factory=Row)
+
+
+class LargeCalls:
+    """Encodes large calls, and keeps the parts of some. For one thread only."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, _Parts] = {}
+
+    def encode(self, call: Call) -> tuple[Any, list[Fields], list[Any]]:
+        """Return the call's members, rings and participants, ready for JSON."""
+        old = self._kept.pop(call.uid, None) or _Parts()
+        members = old.encoded_members
+        if call.members is not old.members:
+            members = _json({user: encode_member(member) for user, member in call.members.items()})
+        targets = {
+            ring.number: old.targets.get(ring.number, Row()).next(tuple(ring.targets.values()), _of(encode_target))
+            for ring in call.rings
+        }
+        participants = old.participants.next(call.participants, _of(encode_participant))
+        self._kept[call.uid] = _Parts(call.members, members, targets, participants)
+        if len(self._kept) > MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        rings = [encode_ring(ring, targets[ring.number].encoded) for ring in call.rings]
+        return members, rings, list(participants.encoded)
+
+
+def _of(encode: Callable[[Any], Fields]) -> Callable[[Any], orjson.Fragment]:
+    return lambda one: _json(encode(one))
+
+
+def _json(fields: Fields) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(fields))
