@@ -44,7 +44,7 @@ def encoded_bound(call: Call) -> int:
     # All texts at once: a call of hundreds is measured at every step.
     texts = [call.id * 4, *call.members]
     texts += [one.user_id + one.device_id for one in participants]
-    size = 1024 + len(call.custom) + sum([len(member.custom) for member in call.members.values()])
+    size = 1024 + len(call.custom) + len(b"".join([member.custom for member in call.members.values()]))
     size += _MESSAGE * (len(call.members) + len(participants) + len(rings))
     for ring in rings:
         texts.append(ring.ringer_id + ring.ringer_device_id + ring.reason)
