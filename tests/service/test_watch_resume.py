@@ -7,13 +7,18 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
-from tests.service.host import Server
+from ringline_server.hub import run as hub_run
+from ringline_server.hub import watch as hub_watch
+from ringline_server.store import codec
+from tests.clock import FakeClock
+from tests.service.host import InProcess, Server, serving
 from tests.service.phone import ADDED, REMOVED, Phone, Picture, Screen, Shown, outcome, refused
 
 RINGING, JOINED = calls.CALLING_STATE_RINGING, calls.CALLING_STATE_JOINED
@@ -251,6 +256,7 @@ async def leave(server: Server, phone: Phone, screen: Screen) -> None:
     """Cut a stream. Until the server knows, it counts as one of its user's 16 and its device's two (P5)."""
     await screen.cut()
     phone.screens.remove(screen)
+    # A user has four of their own here, and one more at a time.
     await server.settled(but=0 if phone.device else 8)
 
 
@@ -275,6 +281,26 @@ async def up_to_date(server: Server, phone: Phone, screen: Screen, fields: dict[
 async def test_W4_a_stream_cut_after_any_message_and_resumed_shows_what_a_fresh_one_shows(
     server: Server, seed: int, phases: int
 ) -> None:
+    await cut_anywhere(server, seed, phases)
+
+
+@pytest.mark.parametrize(
+    ("seed", "phases"),
+    [
+        pytest.param(11, 3, id="quick"),
+        *(pytest.param(seed, 6, id=f"proven-{seed}", marks=[pytest.mark.prove]) for seed in range(12, 15)),
+    ],
+)
+async def test_W4_W6_the_same_of_calls_that_count_as_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, phases: int
+) -> None:
+    for module, name in ((hub_watch, "MANY_MEMBERS"), (hub_run, "MANY_MEMBERS"), (codec, "FEW_MEMBERS")):
+        monkeypatch.setattr(module, name, 1)
+    async with serving(InProcess(tmp_path / "ringline.db", FakeClock())) as server:
+        await cut_anywhere(server, seed, phases)
+
+
+async def cut_anywhere(server: Server, seed: int, phases: int) -> None:
     rng = random.Random(seed)
     phones = {user: server.phone(user, "phone") for user in USERS}
     zoe = server.phone("zoe")
@@ -293,6 +319,9 @@ async def test_W4_a_stream_cut_after_any_message_and_resumed_shows_what_a_fresh_
         await server.settled()
         if phase == phases // 2:
             await server.restart()
+            for (phone, _), old in zip(watches, screens, strict=True):
+                await old.ended()
+                phone.screens.remove(old)
             screens = [
                 phone.open_watch(old.picture, request=pb.WatchCallsRequest(resume_token=old.token, **fields))
                 for (phone, fields), old in zip(watches, screens, strict=True)

@@ -63,7 +63,7 @@ CALLS = every_field(
     Call,
     members=by_user(every_field(Member)),
     gone=st.dictionaries(st.text(), st.sampled_from(Gone), max_size=2),
-    rings=few(RINGS),
+    rings=st.lists(RINGS, max_size=2, unique_by=lambda ring: ring.number).map(tuple),
     participants=few(PARTICIPANTS),
     settings=every_field(SettingsOverride),
     cause=every_field(Cause),

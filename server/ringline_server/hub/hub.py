@@ -103,9 +103,10 @@ class Hub:
                 uid = step.call.uid
                 if step is run.first:
                     concerned[uid] = dict.fromkeys(self._streams_of(run.users))
+                self._offer(step, concerned[uid], owing)
+                if step is run.first:
                     others = [watch for watch in self._audience(run.whole) if watch not in concerned[uid]]
                     self._offer(run.whole, others, owing, concerns=False)
-                self._offer(step, concerned[uid], owing)
             if step.notification is not None:
                 owing.update(dict.fromkeys(self._notified(step)))
             self._position = max(self._position, step.position)

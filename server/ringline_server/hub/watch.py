@@ -120,7 +120,11 @@ class Watch:
         self._paged_to: int | None = None
         """The position at which the last page was read."""
         self._matched = _NOTHING
-        """The call last offered, by uid and revision, and whether it matched: mostly it is the next step's before."""
+        """The call last offered, by uid and revision, and whether it matched: mostly it is the next step's before.
+
+        Steps that were followed since leave it alone, for they cannot change whether it matches. A step that could, and
+        is not looked at, resets it.
+        """
         self._tell: Tell
         self._task: asyncio.Task[object] | None = None
         """The task in ``run``."""

@@ -82,7 +82,7 @@ class Ring:
     video: bool
     started_at: int
     expires_at: int
-    targets: Mapping[str, Target]
+    targets: Mapping[str, Target] = field(hash=False)
     """By user, in the order in which they were asked to be rung."""
     accepted_at: int | None = None
     accepted_by_id: str = ""
@@ -179,10 +179,10 @@ class Call:
     cause: Cause = _CREATED
     views: dict[str, ViewerState] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What the call is to those for whom that was asked, once it changes no more; see ``viewer``."""
-    _in: tuple[tuple[Participant, ...], frozenset[str]] = field(
+    _known_in: tuple[tuple[Participant, ...], frozenset[str]] = field(
         default=((), frozenset()), init=False, repr=False, compare=False
     )
-    """Some participants, and which users they are."""
+    """The participants when ``users_in`` was last asked for, and which users they were."""
 
     def copy(self) -> Call:
         """Return another call with the same content, for a draft to change."""
@@ -229,10 +229,10 @@ class Call:
     @property
     def users_in(self) -> frozenset[str]:
         """Who is in the call. Worked out once, for it is asked for all the time and there may be hundreds."""
-        known, users = self._in
+        known, users = self._known_in
         if known is not self.participants:
             users = frozenset([participant.user_id for participant in self.participants])
-            self._in = (self.participants, users)
+            self._known_in = (self.participants, users)
         return users
 
     def ringing_target(self, user_id: str) -> tuple[Ring, Target] | None:

@@ -34,7 +34,7 @@ def cancel_unanswered(draft: Draft, user: str, reason: str, *, only: int | None 
         ring for ring in draft.call.rings if ring.ringer_id == user and ring.unanswered and only in (None, ring.number)
     ]
     for ring in rings:
-        ringing = [user for user, target in ring.targets.items() if target.rings]
+        ringing = [one for one, target in ring.targets.items() if target.rings]
         draft.cancel_ring(ring, EndReason.CANCELLED, reason or "cancel")
         draft.emit(EventType.CALL_CANCELLED, ring=ring.number, subjects=ringing, reason=reason or "cancel", main=True)
     return bool(rings)

@@ -150,7 +150,7 @@ class Draft:
         end_reason: EndReason | None = None,
         own_removal: bool = False,
     ) -> Ring:
-        """Give targets of a ring, who all ring, their one final state (T5), and note whom it makes missed (T8)."""
+        """Give targets of a ring, all of whom have to ring, their one final state (T5); note who missed it (T8)."""
         missed = (
             state is TargetState.MISSED
             or (state is TargetState.CANCELLED and not own_removal)

@@ -17,7 +17,7 @@ from ringline_server.rules.call import Call, Cause
 from ringline_server.rules.outcome import Answer, Event
 from ringline_server.rules.settings import NO_OVERRIDE
 from ringline_server.rules.terms import EndReason, EventType, Gone
-from ringline_server.store.codec_large import MANY_MEMBERS, LargeCalls
+from ringline_server.store.codec_large import FEW_MEMBERS, LargeCalls
 from ringline_server.store.codec_parts import (
     Fields,
     decode_asked,
@@ -56,8 +56,8 @@ _NO_EVENT = Event(seq=0, type=EventType.CALL_CREATED, time=0, cid="", uid="", se
 
 
 def encode_call(call: Call) -> str:
-    """Return the call as text. For one thread only."""
-    members, rings, participants = (_large.encode if len(call.members) > MANY_MEMBERS else _encode_parts)(call)
+    """Return the call as text. For the thread of the process's one writer."""
+    members, rings, participants = (_large.encode if len(call.members) > FEW_MEMBERS else _encode_parts)(call)
     fields: Fields = {
         "type": call.type,
         "id": call.id,

@@ -5,7 +5,7 @@ A step of such a call changes one target or two, and would else take as long as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,8 @@ from ringline_server.row import Row
 from ringline_server.rules.call import Call, Member, Participant, Target
 from ringline_server.store.codec_parts import Fields, encode_member, encode_participant, encode_ring, encode_target
 
-MANY_MEMBERS = 50
-"""A call with more is large."""
+FEW_MEMBERS = 50
+"""A call with more is large: to look for what has changed then takes less than to encode all."""
 
 MAX_KEPT = 16
 """Of how many large calls the parts are kept."""
@@ -34,12 +34,12 @@ class _Parts:
 
 
 class LargeCalls:
-    """Encodes large calls, and keeps the parts of some. For one thread only."""
+    """Encodes large calls, and keeps the parts of some. For one thread at a time."""
 
     def __init__(self) -> None:
         self._kept: dict[str, _Parts] = {}
 
-    def encode(self, call: Call) -> tuple[Any, list[Fields], list[Any]]:
+    def encode(self, call: Call) -> tuple[Any, Sequence[Fields], Sequence[Any]]:
         """Return the call's members, rings and participants, ready for JSON."""
         old = self._kept.pop(call.uid, None) or _Parts()
         members = old.encoded_members
@@ -52,9 +52,9 @@ class LargeCalls:
         participants = old.participants.next(call.participants, _of(encode_participant))
         self._kept[call.uid] = _Parts(call.members, members, targets, participants)
         if len(self._kept) > MAX_KEPT:
-            del self._kept[next(iter(self._kept))]
+            self._kept.pop(next(iter(self._kept), ""), None)
         rings = [encode_ring(ring, targets[ring.number].encoded) for ring in call.rings]
-        return members, rings, list(participants.encoded)
+        return members, rings, participants.encoded
 
 
 def _of(encode: Callable[[Any], Fields]) -> Callable[[Any], orjson.Fragment]:
