@@ -118,14 +118,13 @@ def test_a_large_call_is_encoded_as_any_other_whatever_has_changed_since(some: l
     large = LargeCalls()
     call = some[0]
     for other in some:
+        more = other.rings[0].targets if other.rings else {}
         changes: list[dict[str, Any]] = [
             {"members": other.members},
             {"participants": other.participants},
             {"participants": call.participants[1:] + other.participants},
             {"rings": other.rings},
-            {"rings": tuple(replace(ring, targets={**ring.targets, **more}) for ring in call.rings)}
-            if (more := next((ring.targets for ring in other.rings), None)) is not None
-            else {},
+            {"rings": tuple(replace(ring, targets={**ring.targets, **more}) for ring in call.rings)},
         ]
         call = replace(call, **data.draw(st.sampled_from(changes)))
         for _ in range(2):

@@ -177,8 +177,7 @@ class Watch:
             last, _, matched = self._matched
             # What did not match before does not match now, and is not known to the reader.
             return (last != uid or matched) and self.offer(step)
-        if not pending.held:
-            return self.offer(step)
+        # It is told in turn, or when it is held back no more.
         pending.latest, pending.call = step.position, step.call
         return False
 

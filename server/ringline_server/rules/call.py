@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ringline_server.rules.viewer import ViewerState
 
 _UNKNOWN = -1
-"""In place of a time: it was not asked for yet."""
+"""In place of a time that was not asked for yet."""
 
 Role = Literal["call_member", "host"]
 """A member's role; the creator is always a host (P1)."""
@@ -92,6 +92,7 @@ class Ring:
     ringer_gone: bool = False
     """The ringer has been in and gone since they rang, and so waits no more."""
     _next_stop: int | None = field(default=_UNKNOWN, init=False, repr=False, compare=False)
+    """What ``next_stop`` is, once it was asked for."""
 
     @property
     def unanswered(self) -> bool:

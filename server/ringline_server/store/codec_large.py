@@ -5,8 +5,8 @@ A step of such a call changes one target or two, and would else take as long as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -26,11 +26,15 @@ MAX_KEPT = 16
 class _Parts:
     """What the last encoding of a call was made of."""
 
-    members: Mapping[str, Member] = field(default_factory=dict)
-    encoded_members: orjson.Fragment = field(default_factory=lambda: orjson.Fragment(b"{}"))
-    targets: Mapping[int, Row[Target, orjson.Fragment]] = field(default_factory=dict)
+    members: Mapping[str, Member]
+    encoded_members: orjson.Fragment
+    targets: Mapping[int, Row[Target, orjson.Fragment]]
     """By the numbers of their rings."""
-    participants: Row[Participant, orjson.Fragment] = field(default_factory=Row)
+    participants: Row[Participant, orjson.Fragment]
+
+
+_NOTHING = _Parts({}, orjson.Fragment(b"{}"), {}, Row())
+"""What a call was made of that was not encoded before."""
 
 
 class LargeCalls:
@@ -41,15 +45,15 @@ class LargeCalls:
 
     def encode(self, call: Call) -> tuple[Any, Sequence[Fields], Sequence[Any]]:
         """Return the call's members, rings and participants, ready for JSON."""
-        old = self._kept.pop(call.uid, None) or _Parts()
+        old = self._kept.pop(call.uid, _NOTHING)
         members = old.encoded_members
         if call.members is not old.members:
             members = _json({user: encode_member(member) for user, member in call.members.items()})
         targets = {
-            ring.number: old.targets.get(ring.number, Row()).next(tuple(ring.targets.values()), _of(encode_target))
+            ring.number: old.targets.get(ring.number, Row()).next(tuple(ring.targets.values()), _target)
             for ring in call.rings
         }
-        participants = old.participants.next(call.participants, _of(encode_participant))
+        participants = old.participants.next(call.participants, _participant)
         self._kept[call.uid] = _Parts(call.members, members, targets, participants)
         if len(self._kept) > MAX_KEPT:
             self._kept.pop(next(iter(self._kept), ""), None)
@@ -57,8 +61,12 @@ class LargeCalls:
         return members, rings, participants.encoded
 
 
-def _of(encode: Callable[[Any], Fields]) -> Callable[[Any], orjson.Fragment]:
-    return lambda one: _json(encode(one))
+def _target(target: Target) -> orjson.Fragment:
+    return _json(encode_target(target))
+
+
+def _participant(participant: Participant) -> orjson.Fragment:
+    return _json(encode_participant(participant))
 
 
 def _json(fields: Fields) -> orjson.Fragment:
