@@ -21,6 +21,7 @@ from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor
 from ringline_server.rules.outcome import AskedTarget, Event
 from ringline_server.rules.settings import SECOND, SettingsOverride
+from ringline_server.rules.size import encoded_bound
 from ringline_server.rules.terms import (
     CallingState,
     Direction,
@@ -373,6 +374,39 @@ def test_a_call_shows_its_open_rings_and_the_one_that_closed_last() -> None:
     call = replace(CALL, rings=(ring(1, 10), ring(2, None), ring(3, 30), ring(4, 20), ring(5, None)))
 
     assert [one.number for one in shown_rings(call)] == [2, 3, 5]
+
+
+@pytest.mark.parametrize("state", TargetState)
+def test_C6_a_call_never_takes_more_bytes_than_it_was_estimated_to(state: TargetState) -> None:
+    """With texts that are as long as can be, none of which the estimate can leave out."""
+
+    def long(name: str) -> str:
+        return name + "\N{GRINNING FACE}" * 250
+
+    device, reason = ("", "") if state is TargetState.RINGING else (long("d"), long("r"))
+    users = [long(f"{number:03}") for number in range(100)]
+    ring = Ring(
+        number=1,
+        session=1,
+        ringer_id=users[0],
+        ringer_device_id=long("d"),
+        state=RingState.RINGING,
+        video=True,
+        started_at=1,
+        expires_at=2,
+        targets={user: Target(user, state, 1, 2, 3, 9, True, reason, device) for user in users},
+        reason=long("r"),
+    )
+    call = replace(
+        CALL,
+        id=long("c"),
+        custom=b"x" * 1000,
+        members={user: Member(user, "call_member", b"x" * 1000, 1, 2) for user in users},
+        rings=(ring,),
+        participants=tuple(Participant(user, long("d"), 1, 1) for user in users),
+    )
+    size = len(CallEncoder(BUILT_IN).call(call))
+    assert 0.75 * encoded_bound(call) < size <= encoded_bound(call)
 
 
 def test_old_calls_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
