@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from binascii import a2b_base64
 from collections.abc import Sequence
+from itertools import groupby
 from operator import attrgetter
 
 import orjson
@@ -45,14 +46,12 @@ _large = LargeCalls()
 
 _CREATED = Cause(EventType.CALL_CREATED)
 
-# What the events of a step nearly always have in common, and what they do not.
+# An event as lists of values in this order, to which new fields are added at the end; what the events of a step nearly
+# always have in common comes first, and once.
 _COMMON = ("time", "cid", "uid", "session", "revision", "actor_user_id", "acting_service_id")
-_OWN = tuple(name for name in Event.__dataclass_fields__ if name not in (*_COMMON, "seq", "type"))
+_OWN = ("seq", "type", "device_id", "ring_id", "subject_user_ids", "reason")
 _common = attrgetter(*_COMMON)
 _own = attrgetter(*_OWN)
-
-_NO_EVENT = Event(seq=0, type=EventType.CALL_CREATED, time=0, cid="", uid="", session=0, revision=0)
-"""What the first event of a step is compared with."""
 
 
 def encode_call(call: Call) -> str:
@@ -131,49 +130,20 @@ def decode_call(text: str) -> Call:
 
 
 def encode_events(events: Sequence[Event]) -> str:
-    """Return the events of a step as text: of each one its type, and what is not as in the one before it."""
-    told: list[Fields] = []
-    common, own = _common(_NO_EVENT), _own(_NO_EVENT)
-    for event in events:
-        fields: Fields = {"seq": event.seq, "type": event.type}
-        common_before, common = common, _common(event)
-        if common != common_before:
-            _add_changes(fields, _COMMON, common, common_before)
-        own_before, own = own, _own(event)
-        _add_changes(fields, _OWN, own, own_before)
-        told.append(fields)
-    return orjson.dumps(told).decode()
-
-
-def _add_changes(fields: Fields, names: Sequence[str], now: Sequence[object], before: Sequence[object]) -> None:
-    for name, one, other in zip(names, now, before, strict=True):
-        if one != other:
-            fields[name] = one
+    """Return the events of a step as text: lists of what some have in common, each with what they have of their own."""
+    return orjson.dumps([(common, [*map(_own, those)]) for common, those in groupby(events, _common)]).decode()
 
 
 def decode_events(text: str) -> list[Event]:
     """Return the events that were encoded."""
     events = []
-    fields: Fields = {}
-    get = fields.get
-    for changes in orjson.loads(text):
-        fields.update(changes)
-        event = Event(
-            seq=get("seq", 0),
-            type=_EVENT_TYPES[fields["type"]],
-            time=get("time", 0),
-            cid=get("cid", ""),
-            uid=get("uid", ""),
-            session=get("session", 0),
-            revision=get("revision", 0),
-            actor_user_id=get("actor_user_id", ""),
-            acting_service_id=get("acting_service_id", ""),
-            device_id=get("device_id", ""),
-            ring_id=get("ring_id", ""),
-            subject_user_ids=tuple(get("subject_user_ids", ())),
-            reason=get("reason", ""),
-        )
-        events.append(event)
+    for common, those in orjson.loads(text):
+        fields = dict(zip(_COMMON, common, strict=False))
+        for own in those:
+            fields.update(zip(_OWN, own, strict=False))
+            fields["type"] = _EVENT_TYPES[fields["type"]]
+            fields["subject_user_ids"] = tuple(fields["subject_user_ids"])
+            events.append(Event(**fields))
     return events
 
 

@@ -78,7 +78,8 @@ CREATE TABLE events (
     uid       TEXT NOT NULL,       -- of the call
     seq       INTEGER NOT NULL,    -- of its last event: counts the events of the call
     time      INTEGER NOT NULL,    -- when it happened
-    body      TEXT NOT NULL        -- the events as JSON; what one shares with the one before it is left out
+    body      TEXT NOT NULL        -- the events as JSON: [[time, cid, uid, session, revision, actor, service],
+                                   -- [[seq, type, device, ring, subjects, reason], ...]], ...]
 ) STRICT"""
 
 _REQUESTS = """
