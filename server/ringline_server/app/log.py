@@ -11,6 +11,8 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
+from ringline_server.app.log_lines import LinesLogger
+
 _stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -25,10 +27,11 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
     out = stream if stream is not None else sys.stderr
     for_people = is_for_people(log_format, out)
     processors: list[Processor] = _text_processors(colors=out.isatty()) if for_people else [_json_line]
+    lines = LinesLogger(out)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(out),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     _route_libraries(out, _LEVELS[level], processors)
