@@ -35,6 +35,14 @@ def test_the_calls_that_were_not_used_for_longest_are_dropped() -> None:
     assert len(cache) == 2
 
 
+def test_a_call_that_has_ended_is_dropped() -> None:
+    cache = cached("a", "b", size=2)
+    ended = call("a")
+    ended.ended = True
+    cache.update({("default", "a"): ended, ("default", "c"): call("c")})
+    assert cache.find([("default", id) for id in "abc"]).keys() == {("default", "b"), ("default", "c")}
+
+
 async def test_a_call_that_was_just_used_is_not_loaded_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[Collection[CallKey]] = []
     load_well = SqliteTransaction.load_calls

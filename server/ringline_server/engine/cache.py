@@ -1,4 +1,4 @@
-"""The calls that were used last, as they are in the store."""
+"""The calls that go on and were used last, as they are in the store."""
 
 from __future__ import annotations
 
@@ -37,8 +37,15 @@ class HotCalls:
         return found
 
     def update(self, calls: Mapping[CallKey, Call]) -> None:
-        """Take calls as they were committed, and drop those that were not used for longest."""
+        """Take calls as they were committed, and drop those that were not used for longest.
+
+        A call that has ended is dropped at once. It is seldom asked for again, and to free it takes longer once the
+        processor no longer has it at hand.
+        """
         for key, call in calls.items():
+            if call.ended:
+                self._calls.pop(key, None)
+                continue
             self._calls[key] = call
             self._calls.move_to_end(key)
         while len(self._calls) > self._size:
