@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import orjson
@@ -12,8 +13,6 @@ import structlog
 from structlog.typing import EventDict, Processor
 
 from ringline_server.app.log_lines import LinesLogger
-
-_stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
@@ -48,7 +47,7 @@ def _text_processors(*, colors: bool) -> list[Processor]:
     plain = structlog.dev.plain_traceback
     return [
         structlog.processors.add_log_level,
-        _stamped,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=0, exception_formatter=plain),
     ]
 
@@ -56,7 +55,7 @@ def _text_processors(*, colors: bool) -> list[Processor]:
 def _json_line(logger: Any, level: str, line: EventDict) -> str:  # noqa: ANN401 -- a processor of structlog's
     """Return a line as JSON, all in one: every RPC and every step has one, and processors of their own take longer."""
     line["level"] = level
-    line = _stamped(logger, level, line)
+    line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(logger, level, line)
     try:

@@ -9,41 +9,50 @@ from typing import TextIO
 class LinesLogger:
     """What structlog hands finished lines to, by level.
 
-    Lines at info or below that are logged on an event loop wait for the end of its turn, so that the many of a batch are
-    one write; whatever is worse is written at once, with all that waits before it. Without a loop, as on the store's
-    threads, every line is written at once.
+    Lines at info or below wait for the end of the event loop's turn: a batch has many, and they become one write. What
+    is worse is written at once, with all that waits before it, and so is everything that is logged beside the loop, as
+    on the store's threads.
     """
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
         self._waiting: list[str] = []
-        """Only the event loop's thread touches it."""
+        self._turning: asyncio.AbstractEventLoop | None = None
+        """The loop at the end of whose turn they are written."""
 
     def info(self, line: str) -> None:
         """Write the line soon."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._write(line + "\n")
+        if (loop := _running_loop()) is None:
+            self._write(f"{line}\n")
             return
-        if not self._waiting:
+        self._waiting.append(f"{line}\n")
+        if self._turning is not loop:
+            self._turning = loop
             loop.call_soon(self._write_waiting)
-        self._waiting.append(line + "\n")
 
     debug = info
 
     def error(self, line: str) -> None:
         """Write the line now."""
         self.info(line)
-        self._write_waiting()
+        if _running_loop() is not None:
+            self._write_waiting()
 
     warning = critical = error
 
     def _write_waiting(self) -> None:
-        text = "".join(self._waiting)
-        self._waiting.clear()
-        self._write(text)
+        self._turning = None
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._write("".join(waiting))
 
     def _write(self, text: str) -> None:
         self._out.write(text)
         self._out.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -24,7 +24,7 @@ from ringline_server.store.port import (
 T = TypeVar("T")
 
 PURGED = 64
-"""How many expired request ids a transaction removes, or twice as many as it adds."""
+"""How many expired request ids a transaction removes that adds some, or twice as many as it adds."""
 
 # Running out of memory in SQLite is a MemoryError in Python.
 _Failure = (sqlite3.Error, MemoryError)
@@ -97,8 +97,9 @@ class SqliteTransaction:
         with self._failing():
             if writes:
                 self._write_steps(writes)
-                self._purge_requests(writes[-1].step.call.updated_at, max(PURGED, 2 * len(remembered)))
             if remembered:
+                if writes:
+                    self._purge_requests(writes[-1].step.call.updated_at, max(PURGED, 2 * len(remembered)))
                 self._connection.executemany(_UPSERT_REQUEST, [_request_row(one) for one in remembered])
 
     def require_sound(self) -> None:
