@@ -16,7 +16,7 @@ from ringline_server.rules.terms import CallState, EndReason, EventType, Gone, R
 from ringline_server.rules.value import value
 
 if TYPE_CHECKING:
-    from ringline_server.rules.viewer import ViewerState
+    from ringline_server.rules.viewer import Relation, ViewerState
 
 _UNKNOWN = -1
 """In place of a time that was not asked for yet."""
@@ -180,6 +180,8 @@ class Call:
     cause: Cause = _CREATED
     views: dict[str, ViewerState] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What the call is to those for whom that was asked, once it changes no more; see ``viewer``."""
+    relations: dict[str, Relation] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The rows of those for whom they were asked, likewise."""
     _known_in: tuple[tuple[Participant, ...], frozenset[str]] = field(
         default=((), frozenset()), init=False, repr=False, compare=False
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ringline_server.rules.call import Call, Ring, Target
 from ringline_server.rules.terms import (
     CallingState,
@@ -13,6 +15,9 @@ from ringline_server.rules.terms import (
     TargetState,
 )
 from ringline_server.rules.value import value
+
+Part = tuple[Ring, Target | None]
+"""A user's part in a ring: the target of it that they are, or None if they are its ringer. Nobody rings themselves."""
 
 
 @value
@@ -44,44 +49,13 @@ class Relation:
     """Whether the call is in the user's list: they are a member, ring or are in."""
 
 
-def latest_ring(call: Call, user_id: str, session: int | None = None) -> tuple[Ring, Target | None] | None:
-    """Return the user's latest ring, with their target if they are one; only of ``session``, if given."""
+def latest_ring(call: Call, user_id: str) -> Part | None:
+    """Return the user's part in the latest ring that they have one in."""
     for ring in reversed(call.rings):
-        if session is not None and ring.session != session:
-            continue
-        target = ring.target(user_id)
+        target = ring.targets.get(user_id)
         if target is not None or ring.ringer_id == user_id:
             return ring, target
     return None
-
-
-def present_ring(call: Call, user_id: str) -> tuple[Ring, Target | None] | None:
-    """Return the ring a user should see: the one that alerts them, else theirs that is unanswered, else the latest."""
-    if (alerting := call.ringing_target(user_id)) is not None:
-        return alerting
-    for ring in reversed(call.rings):
-        if ring.ringer_id == user_id and ring.unanswered:
-            return ring, None
-    return latest_ring(call, user_id, call.session)
-
-
-def calling_state(call: Call, user_id: str) -> CallingState:
-    """Return the calling state of a viewer."""
-    if call.is_in(user_id):
-        return CallingState.JOINED
-    part = user_id in call.gone
-    for ring in call.rings:
-        if ring.session != call.session:
-            continue
-        if ring.ringer_id == user_id:
-            if ring.waited_for:
-                return CallingState.RINGING
-            part = True
-        elif (target := ring.target(user_id)) is not None:
-            if target.rings:
-                return CallingState.RINGING
-            part = True
-    return CallingState.LEFT if part else CallingState.IDLE
 
 
 def viewer_state(call: Call, user_id: str) -> ViewerState:
@@ -93,9 +67,14 @@ def viewer_state(call: Call, user_id: str) -> ViewerState:
 
 
 def _view(call: Call, user_id: str) -> ViewerState:
-    state = calling_state(call, user_id)
+    parts = [
+        (ring, target)
+        for ring in reversed(call.rings)
+        if (target := ring.targets.get(user_id)) is not None or ring.ringer_id == user_id
+    ]
+    state = _calling_state(call, user_id, parts)
     mine = user_id == call.created_by_id
-    present = present_ring(call, user_id)
+    present = _present(call, parts)
     if present is None:
         return ViewerState(user_id, None, state, mine)
     ring, target = present
@@ -113,6 +92,35 @@ def _view(call: Call, user_id: str) -> ViewerState:
     )
 
 
+def _calling_state(call: Call, user_id: str, parts: Sequence[Part]) -> CallingState:
+    """Return the calling state of a viewer who has these parts."""
+    if user_id in call.users_in:
+        return CallingState.JOINED
+    went = user_id in call.gone
+    for ring, target in parts:
+        if ring.session != call.session:
+            continue
+        if ring.waited_for if target is None else target.rings:
+            return CallingState.RINGING
+        went = True
+    return CallingState.LEFT if went else CallingState.IDLE
+
+
+def _present(call: Call, parts: Sequence[Part]) -> Part | None:
+    """Return the part to see: where the user is alerted, else where they ring unanswered, else the session's latest."""
+    own = latest = None
+    for part in parts:
+        ring, target = part
+        if target is None:
+            if own is None and ring.unanswered:
+                own = part
+        elif target.rings:
+            return part
+        if latest is None and ring.session == call.session:
+            latest = part
+    return own or latest
+
+
 def _expiry(ring: Ring, target: Target | None) -> int | None:
     """Return when the ring stops for this viewer, if it is going on for them (R3)."""
     if target is not None:
@@ -125,15 +133,22 @@ def _expiry(ring: Ring, target: Target | None) -> int | None:
 
 
 def relation(call: Call, user_id: str) -> Relation:
-    """Return the row of ``call_users`` for the user, of a call that is no draft's any more."""
+    """Return the row of ``call_users`` for the user, of a call that is no draft's any more; worked out once."""
+    row = call.relations.get(user_id)
+    if row is None:
+        row = call.relations[user_id] = _relation(call, user_id)
+    return row
+
+
+def _relation(call: Call, user_id: str) -> Relation:
     view = viewer_state(call, user_id)
-    latest = latest_ring(call, user_id)
+    ring, target = latest_ring(call, user_id) or (None, None)
     return Relation(
         ended=call.ended,
         calling_state=view.calling_state,
         direction=view.direction,
-        last_ring=latest[0].number if latest else 0,
-        missed=bool(latest and latest[1] and latest[1].missed),
+        last_ring=0 if ring is None else ring.number,
+        missed=target is not None and target.missed,
         listed=user_id in call.members
         or view.calling_state is CallingState.JOINED
         or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings),
