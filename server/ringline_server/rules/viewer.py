@@ -78,17 +78,15 @@ def _view(call: Call, user_id: str) -> ViewerState:
     if present is None:
         return ViewerState(user_id, None, state, mine)
     ring, target = present
+    ring_id = call.ring_id(ring.number)
+    if target is None:
+        device, expiry = ring.ringer_device_id, _ringer_expiry(ring)
+        return ViewerState(
+            user_id, Direction.OUTGOING, state, mine, ring_id, ring.ringer_id, ring.video, None, device, expiry
+        )
+    device, expiry = target.device_id, _target_expiry(ring, target)
     return ViewerState(
-        user_id=user_id,
-        direction=Direction.OUTGOING if target is None else Direction.INCOMING,
-        calling_state=state,
-        created_by_me=mine,
-        ring_id=call.ring_id(ring.number),
-        ringer_id=ring.ringer_id,
-        video=ring.video,
-        target_state=None if target is None else target.state,
-        device_id=ring.ringer_device_id if target is None else target.device_id,
-        ring_expires_at=_expiry(ring, target),
+        user_id, Direction.INCOMING, state, mine, ring_id, ring.ringer_id, ring.video, target.state, device, expiry
     )
 
 
@@ -121,15 +119,18 @@ def _present(call: Call, parts: Sequence[Part]) -> Part | None:
     return own or latest
 
 
-def _expiry(ring: Ring, target: Target | None) -> int | None:
-    """Return when the ring stops for this viewer, if it is going on for them (R3)."""
-    if target is not None:
-        if not target.rings:
-            return None
-        return min(target.expires_at, ring.expires_at) if ring.unanswered else target.expires_at
+def _ringer_expiry(ring: Ring) -> int | None:
+    """Return when the ring stops for its ringer, if it is going on for them (R3)."""
     if not ring.waited_for:
         return None
-    return min(ring.expires_at, max(other.expires_at for other in ring.targets.values() if other.rings))
+    return min(ring.expires_at, max([target.expires_at for target in ring.targets.values() if target.rings]))
+
+
+def _target_expiry(ring: Ring, target: Target) -> int | None:
+    """Return when the ring stops for a target, if it is going on for them (R3)."""
+    if not target.rings:
+        return None
+    return min(target.expires_at, ring.expires_at) if ring.unanswered else target.expires_at
 
 
 def relation(call: Call, user_id: str) -> Relation:
@@ -143,16 +144,14 @@ def relation(call: Call, user_id: str) -> Relation:
 def _relation(call: Call, user_id: str) -> Relation:
     view = viewer_state(call, user_id)
     ring, target = latest_ring(call, user_id) or (None, None)
-    return Relation(
-        ended=call.ended,
-        calling_state=view.calling_state,
-        direction=view.direction,
-        last_ring=0 if ring is None else ring.number,
-        missed=target is not None and target.missed,
-        listed=user_id in call.members
+    last_ring = 0 if ring is None else ring.number
+    missed = target is not None and target.missed
+    listed = (
+        user_id in call.members
         or view.calling_state is CallingState.JOINED
-        or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings),
+        or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings)
     )
+    return Relation(call.ended, view.calling_state, view.direction, last_ring, missed, listed)
 
 
 def stop_reason(call: Call, user_id: str, device_id: str, *, watches_joined: bool) -> StopReason | None:
