@@ -20,6 +20,10 @@ class Row(Generic[V, E]):
 
     def next(self, of: Sequence[V], encode: Callable[[V], E]) -> Row[V, E]:
         """Return the row of these; only those that are others than before in their place are encoded."""
+        if of is self.of:
+            return self
+        if not self.of:
+            return Row(of, [encode(one) for one in of])
         encoded = list(self.encoded[: len(of)])
         same = list(map(is_, of, self.of))
         at = -1

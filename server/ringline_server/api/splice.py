@@ -16,7 +16,19 @@ T = TypeVar("T", bound=StrEnum)
 _SECOND = 1_000_000
 _ONE_BYTE = 128
 
-_SMALL = tuple(bytes((n,)) for n in range(_ONE_BYTE))
+
+def _encoded(value: int) -> bytes:
+    out = bytearray()
+    while value >= _ONE_BYTE:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+# What the sizes of nearly all calls are among.
+_READY = tuple(_encoded(n) for n in range(2048))
+_SMALL = _READY[:_ONE_BYTE]
 
 
 class ProtoEnum(Protocol):
@@ -28,18 +40,9 @@ class ProtoEnum(Protocol):
 
 def varint(value: int) -> bytes:
     """Return an integer as protobuf has it; a negative one takes ten bytes, as an int32 or int64 does."""
-    if 0 <= value < _ONE_BYTE:
-        return _SMALL[value]
-    if 0 < value < 1 << 14:
-        return bytes((value & 0x7F | 0x80, value >> 7))
-    if value < 0:
-        value += 1 << 64
-    out = bytearray()
-    while value >= _ONE_BYTE:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+    if 0 <= value < len(_READY):
+        return _READY[value]
+    return _encoded(value if value > 0 else value + (1 << 64))
 
 
 # The tags of a length-delimited and of a varint field, by field number: ours are all below 32.
