@@ -166,12 +166,7 @@ class CallEncoder:
         participants = (parts.participants if parts else Row()).next(
             call.participants[:MAX_PARTICIPANTS], participant_field
         )
-        encoded_rings = [one.encoded for one in shown.values()]
-        # What a ring's targets are kept as is about as long as the ring.
-        size = len(fixed) + len(members) + len(custom) + 2 * sum(map(len, encoded_rings))
-        size += sum(map(len, participants.encoded))
-        self._parts.put(call.uid, _Parts(call.members, members, fixed, call.custom, custom, participants, shown), size)
-        return b"".join(
+        encoded = b"".join(
             (
                 fixed,
                 int_field(5, call.session),
@@ -179,12 +174,16 @@ class CallEncoder:
                 members,
                 custom,
                 message_field(11, self._effective(call)),
-                *encoded_rings,
+                *[one.encoded for one in shown.values()],
                 *participants.encoded,
                 int_field(14, len(call.participants)),
                 history_bytes(call),
             )
         )
+        parts = _Parts(call.members, members, fixed, call.custom, custom, participants, shown)
+        # Nothing of the call is in more than two of its parts: a target is, and in its ring.
+        self._parts.put(call.uid, parts, 2 * len(encoded))
+        return encoded
 
     def _effective(self, call: Call) -> bytes:
         settings = call.settings.over(self._call_types[call.type].settings)
@@ -197,10 +196,9 @@ class CallEncoder:
 
 
 def _ring_parts(call: Call, ring: Ring, old: _RingParts | None) -> _RingParts:
-    targets = (old.targets if old else Row()).next(
-        tuple(ring.targets.values()), partial(target_field, ring_id=call.ring_id(ring.number))
-    )
-    return _RingParts(ring, targets, message_field(12, ring_bytes(call, ring, targets.encoded)))
+    ring_id = call.ring_id(ring.number)
+    targets = (old.targets if old else Row()).next(tuple(ring.targets.values()), partial(target_field, ring_id))
+    return _RingParts(ring, targets, message_field(12, ring_bytes(ring_id, ring, targets.encoded)))
 
 
 def shown_rings(call: Call) -> list[Ring]:

@@ -94,7 +94,7 @@ def target_bytes(target: Target, ring_id: str, skip_reason: int = 0) -> bytes:
     )
 
 
-def target_field(target: Target, ring_id: str) -> bytes:
+def target_field(ring_id: str, target: Target) -> bytes:
     """Return a target as a field of its ``Ring``."""
     return message_field(14, target_bytes(target, ring_id))
 
@@ -178,9 +178,8 @@ def member_bytes(member: Member) -> bytes:
     )
 
 
-def ring_bytes(call: Call, ring: Ring, targets: Iterable[bytes]) -> bytes:
+def ring_bytes(ring_id: str, ring: Ring, targets: Iterable[bytes]) -> bytes:
     """Return a ``Ring`` with its targets, which are fields of it already."""
-    ring_id = call.ring_id(ring.number)
     return b"".join(
         (
             text_field(1, ring_id),
