@@ -92,6 +92,9 @@ class _RingParts:
     encoded: bytes
 
 
+_NOTHING = _Parts({}, b"", b"", b"", b"", Row(), {})
+
+
 class CallEncoder:
     """Encodes calls, and what they are to their viewers, for all RPCs and streams of this process."""
 
@@ -149,23 +152,15 @@ class CallEncoder:
 
     def _encode(self, call: Call) -> bytes:
         self.encodings += 1
-        parts = self._parts.get(call.uid)
-        fixed = parts.fixed if parts else fixed_bytes(call)
-        if parts and parts.members is call.members:
-            members = parts.encoded_members
-        else:
+        old = self._parts.get(call.uid) or _NOTHING
+        fixed = old.fixed or fixed_bytes(call)
+        members, custom = old.encoded_members, old.encoded_custom
+        if old.members is not call.members:
             members = b"".join([message_field(9, member_bytes(one)) for one in call.members.values()])
-        if parts and parts.custom == call.custom:
-            custom = parts.encoded_custom
-        else:
+        if old.custom != call.custom:
             custom = message_field(10, call.custom) if call.custom else b""
-        shown: dict[int, _RingParts] = {}
-        for ring in shown_rings(call):
-            old = parts.rings.get(ring.number) if parts else None
-            shown[ring.number] = old if old and old.ring is ring else _ring_parts(call, ring, old)
-        participants = (parts.participants if parts else Row()).next(
-            call.participants[:MAX_PARTICIPANTS], participant_field
-        )
+        shown = {ring.number: _ring_parts(call, ring, old.rings.get(ring.number)) for ring in shown_rings(call)}
+        participants = old.participants.next(call.participants[:MAX_PARTICIPANTS], participant_field)
         encoded = b"".join(
             (
                 fixed,
@@ -196,6 +191,8 @@ class CallEncoder:
 
 
 def _ring_parts(call: Call, ring: Ring, old: _RingParts | None) -> _RingParts:
+    if old is not None and old.ring is ring:
+        return old
     ring_id = call.ring_id(ring.number)
     targets = (old.targets if old else Row()).next(tuple(ring.targets.values()), partial(target_field, ring_id))
     return _RingParts(ring, targets, message_field(12, ring_bytes(ring_id, ring, targets.encoded)))
