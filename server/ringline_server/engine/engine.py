@@ -14,7 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from ringline_server.clock import Clock
 from ringline_server.engine.cache import HotCalls
 from ringline_server.engine.decider import Decided, Decider
-from ringline_server.engine.journal import log_change, log_raised
+from ringline_server.engine.journal import Journal
 from ringline_server.engine.port import (
     Bus,
     CallTypes,
@@ -90,6 +90,7 @@ class Engine:
         self._store = store
         self._bus = bus
         self._clock = clock
+        self._journal = Journal()
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._cache = HotCalls()
@@ -272,7 +273,7 @@ class Engine:
             self._bus.publish([write.step for write in decided.writes])
         self._time.follow(decided)
         for write, source in zip(decided.writes, decided.sources, strict=True):
-            log_change(write.step, source)
+            self._journal.changed(write.step, source)
 
     def _fail(self, entries: Sequence[_Entry], error: EngineError) -> None:
         """Fail a batch as a whole. The cache goes with it; what the clock has sent, it sends again."""
@@ -285,7 +286,7 @@ class Engine:
 
     def _raised(self, entry: _Entry, error: BaseException | None) -> None:
         self.stats.raised += 1
-        log_raised(entry.submission, error)
+        self._journal.raised(entry.submission, error)
 
     def _leased_calls(self, snapshot: Snapshot) -> list[Call]:
         """Return the calls in which somebody is who can be lost."""

@@ -18,6 +18,10 @@ from ringline_server.rules.value import value
 if TYPE_CHECKING:
     from ringline_server.rules.viewer import Relation, ViewerState
 
+# To look one up in its enumeration takes longer than to compare it, and these are compared all the time.
+_ALERTED = TargetState.RINGING
+_UNANSWERED = RingState.RINGING
+
 _UNKNOWN = -1
 """In place of a time that was not asked for yet."""
 
@@ -66,7 +70,7 @@ class Target:
 
     @property
     def rings(self) -> bool:
-        return self.state is TargetState.RINGING
+        return self.state is _ALERTED
 
 
 @value
@@ -96,7 +100,7 @@ class Ring:
 
     @property
     def unanswered(self) -> bool:
-        return self.state is RingState.RINGING
+        return self.state is _UNANSWERED
 
     @property
     def open(self) -> bool:
@@ -108,15 +112,14 @@ class Ring:
         """When the next of its targets stops ringing by itself; None if none rings. Worked out once."""
         stop = self._next_stop
         if stop == _UNKNOWN:
-            ringing = TargetState.RINGING
-            stop = min([one.expires_at for one in self.targets.values() if one.state is ringing], default=None)
+            stop = min([one.expires_at for one in self.targets.values() if one.state is _ALERTED], default=None)
             self._next_stop = stop  # type: ignore[misc] # it follows from the rest, and is no part of the value
         return stop
 
     @property
     def waited_for(self) -> bool:
         """Whether its ringer waits, in the sense of docs/rules.md, chapter 1."""
-        return self.state is RingState.RINGING and not self.ringer_gone
+        return self.state is _UNANSWERED and not self.ringer_gone
 
     def target(self, user_id: str) -> Target | None:
         """Return the target that is ``user_id``, if it has one."""
@@ -242,7 +245,7 @@ class Call:
         """Return the ring that is alerting the user now, with their target; there is at most one (R2)."""
         for ring in reversed(self.rings):
             target = ring.targets.get(user_id)
-            if target is not None and target.state is TargetState.RINGING:
+            if target is not None and target.state is _ALERTED:
                 return ring, target
         return None
 
