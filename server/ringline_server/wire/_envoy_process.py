@@ -11,6 +11,7 @@ import os
 import pickle
 import resource
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -135,18 +136,27 @@ class EnvoyProcess:
     async def _end(self) -> None:
         """End Envoy, and wait until it has."""
         if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.terminate()
+            self._signal(signal.SIGTERM)
             try:
                 await asyncio.wait_for(self._process.wait(), _STOP_TIME)
             except TimeoutError:
-                self._process.kill()
+                self._signal(signal.SIGKILL)
                 await self._process.wait()
         if self._listener is not None:
             await self._listener
         if self._link is not None:
             self._link.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _signal(self, what: signal.Signals) -> None:
+        """Send Envoy a signal if it still runs.
+
+        Not through asyncio's process: that looks first whether it has ended, which takes its status away from asyncio's
+        own waiting, and a warning is logged.
+        """
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, what)
 
 
 def _for_inside(link: int, admin: Path, first: object) -> str:
