@@ -409,8 +409,16 @@ def test_C6_a_call_never_takes_more_bytes_than_it_was_estimated_to(state: Target
     assert 0.75 * encoded_bound(call) < size <= encoded_bound(call)
 
 
+def test_of_a_call_that_has_ended_no_parts_are_kept() -> None:
+    encoder = CallEncoder(BUILT_IN)
+    encoder.call(CALL)
+    assert encoder._parts.get(CALL.uid) is not None
+    encoder.call(replace(CALL, revision=CALL.revision + 1, ended=True))
+    assert encoder._parts.get(CALL.uid) is None
+
+
 def test_old_calls_make_room_for_new_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringline_server.api.encode.CACHE_BYTES", 10_000)
+    monkeypatch.setattr("ringline_server.api.encode.CALL_BYTES", 10_000)
     encoder = CallEncoder(BUILT_IN)
     big = replace(CALL, custom=b"x" * 4000)
     for revision in range(20):

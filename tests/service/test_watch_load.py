@@ -52,7 +52,8 @@ class StoppedReader:
 @pytest.fixture
 def small_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Encoded calls are kept up to a bound of their own, which would hide what a stream keeps."""
-    monkeypatch.setattr(encode, "CACHE_BYTES", MIB)
+    monkeypatch.setattr(encode, "CALL_BYTES", MIB)
+    monkeypatch.setattr(encode, "PART_BYTES", MIB)
 
 
 @pytest.mark.usefixtures("small_cache")

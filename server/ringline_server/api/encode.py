@@ -36,10 +36,13 @@ V = TypeVar("V")
 MAX_PARTICIPANTS = 100
 """How many participants a call lists; it counts them all."""
 
-CACHE_BYTES = 64 * 1024 * 1024
-"""How much is kept of encoded calls, and as much again of their parts."""
+CALL_BYTES = 8 * 1024 * 1024
+"""How much is kept of encoded calls: all who see a revision are told within moments."""
 
-CACHED_VIEWERS = 16 * 1024
+PART_BYTES = 64 * 1024 * 1024
+"""How much is kept of their parts, until the next revision, while the calls go on."""
+
+CACHED_VIEWERS = 4 * 1024
 CACHED_SETTINGS = 1024
 
 _ViewerKey = tuple[str, int, str, str, frozenset[str], str]
@@ -67,6 +70,10 @@ class _Kept(Generic[K, V]):
         self._size += size
         if self._size > self._half:
             self._old, self._young, self._size = self._young, {}, 0
+
+    def drop(self, key: K) -> None:
+        self._young.pop(key, None)
+        self._old.pop(key, None)
 
 
 @dataclass(slots=True)
@@ -102,8 +109,8 @@ class CallEncoder:
         self.encodings = 0
         """How often a whole call was encoded: once a revision, if nothing is wrong."""
         self._call_types = call_types
-        self._calls: _Kept[tuple[str, int], bytes] = _Kept(CACHE_BYTES)
-        self._parts: _Kept[str, _Parts] = _Kept(CACHE_BYTES)
+        self._calls: _Kept[tuple[str, int], bytes] = _Kept(CALL_BYTES)
+        self._parts: _Kept[str, _Parts] = _Kept(PART_BYTES)
         self._viewers: _Kept[_ViewerKey, bytes] = _Kept(CACHED_VIEWERS)
         self._settings: _Kept[tuple[str, Settings], bytes] = _Kept(CACHED_SETTINGS)
 
@@ -175,9 +182,12 @@ class CallEncoder:
                 history_bytes(call),
             )
         )
-        parts = _Parts(call.members, members, fixed, call.custom, custom, participants, shown)
-        # Nothing of the call is in more than two of its parts: a target is, and in its ring.
-        self._parts.put(call.uid, parts, 2 * len(encoded))
+        if call.ended:
+            self._parts.drop(call.uid)
+        else:
+            parts = _Parts(call.members, members, fixed, call.custom, custom, participants, shown)
+            # Nothing of the call is in more than two of its parts: a target is, and in its ring.
+            self._parts.put(call.uid, parts, 2 * len(encoded))
         return encoded
 
     def _effective(self, call: Call) -> bytes:
