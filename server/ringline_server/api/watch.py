@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import partial
+from typing import TypeVar
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.encode import CallEncoder
@@ -39,10 +40,17 @@ from ringline_server.rules.context import Actor, CallType, Context
 from ringline_server.rules.terms import EventType, StopReason
 from ringline_server.store.port import Store
 
-_KINDS = enum_numbers(call_service_pb2.ChangeKind, "CHANGE_KIND", Kind)
-_CAUSES = enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
-_STOP_REASONS = enum_numbers(call_pb2.StopReason, "STOP_REASON", StopReason)
-_RESET_REASONS = enum_numbers(call_service_pb2.ResetReason, "RESET_REASON", ResetReason)
+T = TypeVar("T")
+
+
+def _fields(number: int, values: Mapping[T, int]) -> Mapping[T, bytes]:
+    return {one: int_field(number, value) for one, value in values.items()}
+
+
+_KINDS = _fields(1, enum_numbers(call_service_pb2.ChangeKind, "CHANGE_KIND", Kind))
+_CAUSES = _fields(2, enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType))
+_STOP_REASONS = _fields(3, enum_numbers(call_pb2.StopReason, "STOP_REASON", StopReason))
+_RESET_REASONS = _fields(1, enum_numbers(call_service_pb2.ResetReason, "RESET_REASON", ResetReason))
 
 
 class WatchHandler:
@@ -98,8 +106,8 @@ class WatchHandler:
     def _tell(self, actor: Actor, send: Send, told: Told) -> Awaitable[None] | None:
         number, body = self._message(actor, told.message)
         size = sum(map(len, body))
-        tail = text_field(7, told.token) + timestamp_field(8, self._clock.now())
-        sent = send(b"".join((head(number, size), *body, tail)))
+        time = timestamp_field(8, self._clock.now())
+        sent = send(b"".join((head(number, size), *body, text_field(7, told.token), time)))
         return None if sent is READY else sent
 
     def _message(self, actor: Actor, message: Message) -> tuple[int, tuple[bytes, ...]]:
@@ -119,25 +127,23 @@ class WatchHandler:
             case Heartbeat():
                 return 4, ()
             case Reset(reason):
-                return 5, (int_field(1, _RESET_REASONS[reason]),)
+                return 5, (_RESET_REASONS[reason],)
             case GoingAway():
                 return 6, ()
 
     def _change(self, actor: Actor, change: Change) -> tuple[bytes, ...]:
-        call = change.call
-        if change.stop_reason is StopReason.ACCESS_LOST:
-            return (
-                int_field(1, _KINDS[change.kind]),
-                int_field(3, _STOP_REASONS[change.stop_reason]),
-                *self._encoder.seen(call, actor, 6),
-            )
+        call, reason = change.call, change.stop_reason
+        seen = self._encoder.seen(call, actor, 6)
+        if reason is StopReason.ACCESS_LOST:
+            return _KINDS[change.kind], _STOP_REASONS[reason], *seen
+        cause = call.cause
         return (
-            int_field(1, _KINDS[change.kind]),
-            int_field(2, _CAUSES[call.cause.type]),
-            int_field(3, _STOP_REASONS[change.stop_reason]) if change.stop_reason else b"",
-            text_field(4, call.cause.actor_user_id),
-            text_field(5, call.cause.reason),
-            *self._encoder.seen(call, actor, 6),
+            _KINDS[change.kind],
+            _CAUSES[cause.type],
+            _STOP_REASONS[reason] if reason else b"",
+            text_field(4, cause.actor_user_id),
+            text_field(5, cause.reason),
+            *seen,
         )
 
 

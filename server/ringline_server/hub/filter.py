@@ -56,11 +56,11 @@ class Filter:
         """Whether a call belongs to the actor's watch as it is now."""
         if not self.covers(call):
             return False
-        if actor.is_service_itself:
+        user = actor.user_id
+        if not user:
             return call.state in self.call_states
         if call.ended and not self.cids:
             return False
-        user = actor.user_id
         view = viewer_state(call, user)
         if view.calling_state not in self.calling_states:
             return False
