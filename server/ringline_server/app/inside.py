@@ -12,7 +12,7 @@ import structlog
 from ringline_server.app.errors import StartError
 from ringline_server.app.garbage import collect_seldom
 from ringline_server.app.log import configure_logging
-from ringline_server.app.running import RunningServer, running_server
+from ringline_server.app.running import RunningServer, log_serving, running_server
 from ringline_server.clock import Clock
 from ringline_server.config import Settings
 from ringline_server.wire.envoy_inside import Inside, application
@@ -43,6 +43,7 @@ async def serve_inside(
         async with running_server(settings, clock=clock, build_wire=inside.wire) as server:
             collect_seldom()
             inside.link.say(serving=server.port)
+            log_serving(settings, server.port)
             told = asyncio.create_task(_until_told(inside, server, answer), name="told to stop")
             broken = asyncio.create_task(server.engine.broken.wait(), name="broken")
             await asyncio.wait((told, broken), return_when=asyncio.FIRST_COMPLETED)

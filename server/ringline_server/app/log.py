@@ -12,16 +12,16 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
+from ringline_server.app.command_log import is_for_people
 from ringline_server.app.log_lines import LinesLogger
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-def configure_logging(level: str, log_format: str | None, stream: TextIO | None = None) -> bool:
+def configure_logging(level: str, log_format: str | None, stream: TextIO | None = None) -> None:
     """Log from this level on, as ``json`` or ``text``; None is text on a terminal and JSON elsewhere.
 
-    Returns whether people read it: then other text may stand between the lines. Lines that libraries write through the
-    standard library's logging come out in the same form.
+    Lines that libraries write through the standard library's logging come out in the same form.
     """
     out = stream if stream is not None else sys.stderr
     for_people = is_for_people(log_format, out)
@@ -34,12 +34,6 @@ def configure_logging(level: str, log_format: str | None, stream: TextIO | None 
         cache_logger_on_first_use=True,
     )
     _route_libraries(out, _LEVELS[level], processors)
-    return for_people
-
-
-def is_for_people(log_format: str | None, out: TextIO) -> bool:
-    """Return whether what is logged there is text: because that was said, or because it is a terminal."""
-    return log_format == "text" or (log_format is None and out.isatty())
 
 
 def _text_processors(*, colors: bool) -> list[Processor]:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+import structlog
+
 from ringline_server.api.encode import CallEncoder
 from ringline_server.api.health import HealthState
 from ringline_server.api.identity import DevelopmentIdentity
@@ -32,6 +34,8 @@ HEAD_START = 0.05
 
 LAST_WORDS = 1.0
 """Seconds at the most until the streams have ended of themselves; then the grace of all RPCs begins."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,13 @@ async def running_server(
         stack.callback(health.stop)
         health.set_serving(True)
         yield RunningServer(port, settings, clock, store, hub, engine, encoder, health, wire)
+
+
+def log_serving(settings: Settings, port: int) -> None:
+    """Log where RPCs are served, and what stands behind them."""
+    listen = str(settings.listen._replace(port=port))
+    database = str(settings.database.resolve())
+    _log.info("serving", listen=listen, database=database, wire=settings.wire, identity="development")
 
 
 def _grpcio(rpcs: Rpcs, host: str, port: int) -> Wire:

@@ -10,10 +10,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-import structlog
-
+from ringline_server.app.command_log import command_log, is_for_people
 from ringline_server.app.errors import StartError
-from ringline_server.app.log import is_for_people
 from ringline_server.app.scheduling import work_in_batches
 from ringline_server.config import Settings
 from ringline_server.wire.envoy import EnvoyOptions, EnvoyProcess, StartFailedError, WireMissingError
@@ -21,8 +19,6 @@ from ringline_server.wire.port import ListenError
 
 _BROKEN = 1
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-_log = structlog.get_logger(__name__)
 
 
 class Serving(Protocol):
@@ -50,23 +46,24 @@ def serve(settings: Settings, announce: Announce) -> int:
         import uvloop  # noqa: PLC0415 -- for the reason below
 
         uvloop.run(_serve_here(settings, announce))
-    _log.info("stopped")
+    command_log(settings).info("stopped")
     return 0
 
 
 async def _serve_here(settings: Settings, announce: Announce) -> None:
-    told_to_stop = _on_signals()
+    command_log(settings)
+    told_to_stop = _on_signals(settings)
     # The command that starts Envoy does without these, and a start is waited for.
     from ringline_server.app.garbage import collect_seldom  # noqa: PLC0415
-    from ringline_server.app.running import running_server  # noqa: PLC0415
+    from ringline_server.app.running import log_serving, running_server  # noqa: PLC0415
 
     async with running_server(settings) as server:
         collect_seldom()
         announce(server)
-        _log_serving(settings, server.port)
+        log_serving(settings, server.port)
         await _first(told_to_stop.wait(), server.engine.broken.wait())
         if server.engine.broken.is_set():
-            _break("the process ends now; start it again and look at the disk")
+            _break(settings, "the process ends now; start it again and look at the disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ class _InEnvoy:
 
 async def _serve_in_envoy(settings: Settings, announce: Announce) -> None:
     """Serve in a process of Envoy's. If it ends by itself, so does this one: whoever supervises it starts both."""
-    told_to_stop = _on_signals()
+    told_to_stop = _on_signals(settings)
     envoy = EnvoyProcess(
         "ringline_server.app.inside:asgi",
         settings,
@@ -91,20 +88,13 @@ async def _serve_in_envoy(settings: Settings, announce: Announce) -> None:
     except (StartFailedError, WireMissingError) as error:
         raise StartError(str(error)) from error
     announce(_InEnvoy(port))
-    _log_serving(settings, port)
     await _first(told_to_stop.wait(), envoy.wait())
     if not await envoy.stop(settings.drain_grace):
-        _break("Envoy has ended, and this process does too; start it again")
+        _break(settings, "Envoy has ended, and this process does too; start it again")
 
 
-def _log_serving(settings: Settings, port: int) -> None:
-    listen = str(settings.listen._replace(port=port))
-    database = str(settings.database.resolve())
-    _log.info("serving", listen=listen, database=database, wire=settings.wire, identity="development")
-
-
-def _break(consequence: str) -> NoReturn:
-    _log.critical("broken", consequence=consequence)
+def _break(settings: Settings, consequence: str) -> NoReturn:
+    command_log(settings).critical("broken", consequence=consequence)
     os._exit(_BROKEN)
 
 
@@ -116,7 +106,7 @@ async def _first(*waits: Coroutine[Any, Any, object]) -> None:
         task.cancel()
 
 
-def _on_signals() -> asyncio.Event:
+def _on_signals(settings: Settings) -> asyncio.Event:
     """Return what the first signal sets."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -124,8 +114,8 @@ def _on_signals() -> asyncio.Event:
     def take(received: signal.Signals) -> None:
         if told.is_set():
             os._exit(128 + received)
-        _log.info("stopping", signal=received.name)
         told.set()
+        command_log(settings).info("stopping", signal=received.name)
 
     for one in _SIGNALS:
         loop.add_signal_handler(one, take, one)

@@ -6,10 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-import structlog
-
+from ringline_server.app.command_log import command_log, is_for_people
 from ringline_server.app.errors import StartError
-from ringline_server.app.log import configure_logging
 from ringline_server.app.serving import Serving, serve
 from ringline_server.cli import parser
 from ringline_server.cli.welcome import serving_line, welcome
@@ -27,13 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(options, os.environ)
     except SettingsError as error:
         return _complain(error, _WRONG_USAGE)
-    for_people = configure_logging(settings.log_level, settings.log_format)
     if unknown := unknown_variables(os.environ):
-        structlog.get_logger(__name__).warning("unknown_variables", ignored=unknown)
+        command_log(settings).warning("unknown_variables", ignored=unknown)
 
     def announce(server: Serving) -> None:
         print(serving_line(settings, server.port), flush=True)
-        if for_people:
+        if is_for_people(settings.log_format, sys.stderr):
             print(welcome(settings, server.port), file=sys.stderr, flush=True)
 
     try:
