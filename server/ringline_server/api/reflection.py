@@ -7,7 +7,7 @@ was made with comments; it has the error details too, so that a tool can show wh
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from google.protobuf import descriptor_pb2 as pb
@@ -74,7 +74,7 @@ class Catalogue:
 
 def load_catalogue() -> Catalogue:
     """Return the catalogue of all that this server has."""
-    return Catalogue(files("ringline_server.api").joinpath("descriptors.binpb").read_bytes())
+    return Catalogue(Path(__file__).with_name("descriptors.binpb").read_bytes())
 
 
 class Reflection:
