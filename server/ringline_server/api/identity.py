@@ -70,15 +70,17 @@ class _Headers:
     """The metadata of one RPC, each key at most once."""
 
     def __init__(self, metadata: Metadata) -> None:
-        self._metadata = metadata
+        self._values: dict[str, list[str | bytes]] = {}
+        for key, value in metadata:
+            self._values.setdefault(key, []).append(value)
 
     def has(self, key: str) -> bool:
-        return any(key == other for other, _ in self._metadata)
+        return key in self._values
 
     def text(self, key: str) -> str | None:
         """Return the ASCII text under the key without outer blanks, or None if there is none."""
-        values = [value for other, value in self._metadata if other == key]
-        if not values:
+        values = self._values.get(key)
+        if values is None:
             return None
         if len(values) > 1:
             _refuse(key, "is given more than once: give it once")
@@ -92,8 +94,8 @@ class _Headers:
     def id(self, key: str) -> str | None:
         """Return the id under the key or under its ``-bin`` form, or None if there is none."""
         binary = key + "-bin"
-        text, values = self.text(key), [value for other, value in self._metadata if other == binary]
-        if not values:
+        text, values = self.text(key), self._values.get(binary)
+        if values is None:
             if text is not None and not is_id(text):
                 _refuse(key, ALLOWED_ID)
             return text

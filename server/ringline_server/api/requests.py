@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.splice import enum_terms
@@ -12,6 +12,7 @@ from ringline_server.hub.filter import Filter
 from ringline_server.rules.context import Actor
 from ringline_server.rules.settings import SECOND
 from ringline_server.rules.terms import CallingState, CallState, Direction
+from ringline_server.rules.value import replace
 from ringline_server.store.port import CallKey, ListQuery, Order
 
 MIN_HEARTBEAT = 5 * SECOND

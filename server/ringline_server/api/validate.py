@@ -119,6 +119,8 @@ class Checks:
 
     def terms(self, path: str, numbers: Sequence[int], known: Mapping[int, T]) -> frozenset[T]:
         """Check a filter of enumerated values, among which 0 is none."""
+        if not numbers:
+            return frozenset()
         given = set(numbers)
         if not given <= known.keys():
             for index, number in enumerate(numbers):
