@@ -126,7 +126,9 @@ class Front:
         while True:
             await self._some_open.wait()
             await asyncio.sleep(SWEEP_PAUSE + len(self._open) / SWEEP_RATE)
-            await asyncio.gather(*[request.look() for request in self._open if request.is_read])
+            # All are asked at once, and without a task for each.
+            for request, heard in [(request, request.ask()) for request in self._open if request.is_read]:
+                request.hear(await heard)
 
 
 class _Request:
@@ -160,10 +162,18 @@ class _Request:
         """Cancel the RPC."""
         self.task.cancel()
 
-    async def look(self) -> None:
+    def ask(self) -> Awaitable[Event]:
+        """Ask whether the client is still there; what comes is for ``hear``."""
+        return self._receive()
+
+    def hear(self, event: Event) -> None:
         """Cancel the RPC if its client has left."""
-        if (await self._receive())["type"] == "http.disconnect":
+        if event["type"] == "http.disconnect":
             self._leave()
+
+    async def look(self) -> None:
+        """Ask, and hear."""
+        self.hear(await self._receive())
 
     def _leave(self) -> None:
         if not self.is_gone:
@@ -244,18 +254,16 @@ class _Request:
         self.owner = (*self.client, *[value for key, value in context.metadata if key in CREDENTIALS])
         # A stream lasts; what came with its request need not.
         self._scope.clear()
-        timeout = asyncio.timeout(context.timeout)
+        running = self._tell_stream(rpc, context, requests)
         try:
-            async with timeout:
-                await self._front.begin_stream(self)
-                await rpc(context, requests, self._send_message)
-        except TimeoutError:
-            if not timeout.expired():
-                raise
-            raise RpcError(Code.DEADLINE_EXCEEDED, "The deadline that the client named is over.", b"") from None
+            await (running if context.timeout is None else _within(context.timeout, running))
         finally:
             self._front.end_stream(self)
         self._end()
+
+    async def _tell_stream(self, rpc: Stream, context: RequestContext, requests: AsyncIterator[bytes]) -> None:
+        await self._front.begin_stream(self)
+        await rpc(context, requests, self._send_message)
 
     # The request.
 
@@ -364,6 +372,18 @@ _NOT_GRPC = (
     "This is a gRPC server. Call it with gRPC, gRPC-Web or Connect; with curl it is Connect: POST JSON as "
     "application/json with the header connect-protocol-version: 1."
 )
+
+
+async def _within(seconds: float, running: Coroutine[Any, Any, None]) -> None:
+    """Run a stream that has a deadline. Most have none, and a timeout without one takes its time all the same."""
+    timeout = asyncio.timeout(seconds)
+    try:
+        async with timeout:
+            await running
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        raise RpcError(Code.DEADLINE_EXCEEDED, "The deadline that the client named is over.", b"") from None
 
 
 def _failed() -> RpcError:
