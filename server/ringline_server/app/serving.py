@@ -51,6 +51,7 @@ def serve(settings: Settings, announce: Announce) -> int:
 
 
 async def _serve_here(settings: Settings, announce: Announce) -> None:
+    # Sets it up for all that is in this process.
     command_log(settings)
     told_to_stop = _on_signals(settings)
     # The command that starts Envoy does without these, and a start is waited for.
