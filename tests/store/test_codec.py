@@ -134,7 +134,7 @@ def test_a_large_call_is_encoded_as_any_other_whatever_has_changed_since(some: l
 def test_of_a_large_call_only_what_has_changed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[str] = []
 
-    def noted(target: Target) -> dict[str, Any]:
+    def noted(target: Target, *_: int) -> dict[str, Any]:
         encoded.append(target.user_id)
         return {}
 
@@ -162,8 +162,10 @@ def test_what_has_its_default_is_left_out() -> None:
     call = Call("default", "standup", "u1", "ann", 5, 5, members={"ann": ann}, revision=1, seq=1)
     assert encode_call(call) == (
         '{"type":"default","id":"standup","uid":"u1","created_by_id":"ann","created_at":5,"updated_at":5,'
-        '"revision":1,"seq":1,"members":{"ann":{"created_at":5}}}'
+        '"revision":1,"seq":1,"members":{"ann":{}}}'
     )
+    ring = Ring(1, 1, "ann", "", RingState.RINGING, False, 6, 9, {"bob": Target("bob", TargetState.RINGING, 6, 6, 9)})
+    assert '"targets":[{"user_id":"bob"}]' in encode_call(replace(call, rings=(ring,)))
     assert encode_answer(Answer()) == "{}"
 
 

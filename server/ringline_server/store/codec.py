@@ -11,6 +11,7 @@ from binascii import a2b_base64
 from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import Any
 
 import orjson
 
@@ -82,10 +83,13 @@ def encode_call(call: Call) -> str:
     return orjson.dumps(fields).decode()
 
 
-def _encode_parts(call: Call) -> tuple[Fields, list[Fields], list[Fields]]:
+def _encode_parts(call: Call) -> tuple[Fields, list[Fields], list[Any]]:
     return (
-        {user: encode_member(member) for user, member in call.members.items()},
-        [encode_ring(ring, [encode_target(one) for one in ring.targets.values()]) for ring in call.rings],
+        {user: encode_member(member, call.created_at) for user, member in call.members.items()},
+        [
+            encode_ring(ring, [encode_target(one, ring.started_at, ring.expires_at) for one in ring.targets.values()])
+            for ring in call.rings
+        ],
         [encode_participant(one) for one in call.participants],
     )
 
@@ -94,18 +98,19 @@ def decode_call(text: str) -> Call:
     """Return the call that was encoded."""
     fields: Fields = orjson.loads(text)
     get = fields.get
+    created_at = fields["created_at"]
     return Call(
         type=fields["type"],
         id=fields["id"],
         uid=fields["uid"],
         created_by_id=fields["created_by_id"],
-        created_at=fields["created_at"],
+        created_at=created_at,
         updated_at=fields["updated_at"],
         team=get("team", ""),
         custom=a2b_base64(get("custom", "")),
         settings=decode_settings(fields["settings"]) if "settings" in fields else NO_OVERRIDE,
         starts_at=get("starts_at"),
-        members={user: decode_member(user, one) for user, one in fields["members"].items()},
+        members={user: decode_member(user, one, created_at) for user, one in fields["members"].items()},
         rings=tuple([decode_ring(one) for one in get("rings", ())]),
         ring_count=get("ring_count", 0),
         participants=tuple([decode_participant(one) for one in get("participants", ())]),

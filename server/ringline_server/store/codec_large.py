@@ -5,14 +5,14 @@ A step of such a call changes one target or two, and would else take as long as 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from ringline_server.row import Row
-from ringline_server.rules.call import Call, Member, Participant, Target
+from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.store.codec_parts import Fields, encode_member, encode_participant, encode_ring, encode_target
 
 FEW_MEMBERS = 50
@@ -48,9 +48,9 @@ class LargeCalls:
         old = self._kept.pop(call.uid, _NOTHING)
         members = old.encoded_members
         if call.members is not old.members:
-            members = _json({user: encode_member(member) for user, member in call.members.items()})
+            members = _json({user: encode_member(member, call.created_at) for user, member in call.members.items()})
         targets = {
-            ring.number: old.targets.get(ring.number, Row()).next(tuple(ring.targets.values()), _target)
+            ring.number: old.targets.get(ring.number, Row()).next(tuple(ring.targets.values()), _target_of(ring))
             for ring in call.rings
         }
         participants = old.participants.next(call.participants, _participant)
@@ -61,13 +61,14 @@ class LargeCalls:
         return members, rings, participants.encoded
 
 
-def _target(target: Target) -> orjson.Fragment:
-    return _json(encode_target(target))
+def _target_of(ring: Ring) -> Callable[[Target], orjson.Fragment]:
+    started_at, expires_at = ring.started_at, ring.expires_at
+    return lambda target: _json(encode_target(target, started_at, expires_at))
 
 
 def _participant(participant: Participant) -> orjson.Fragment:
     return _json(encode_participant(participant))
 
 
-def _json(fields: Fields) -> orjson.Fragment:
+def _json(fields: Fields | list[Any]) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(fields))

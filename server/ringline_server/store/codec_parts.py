@@ -20,11 +20,14 @@ _EVENT_TYPES = dict(EventType.__members__)
 _RING_STATES = dict(RingState.__members__)
 _SKIP_REASONS = dict(SkipReason.__members__)
 _TARGET_STATES = dict(TargetState.__members__)
+_RINGING = TargetState.RINGING
 
 
-def encode_member(member: Member) -> Fields:
+def encode_member(member: Member, call_created_at: int) -> Fields:
     """Return a member without their name, which is the key that they stand under."""
-    fields: Fields = {"created_at": member.created_at}
+    fields: Fields = {}
+    if member.created_at != call_created_at:
+        fields["created_at"] = member.created_at
     if member.updated_at != member.created_at:
         fields["updated_at"] = member.updated_at
     if member.role != "call_member":
@@ -34,9 +37,9 @@ def encode_member(member: Member) -> Fields:
     return fields
 
 
-def decode_member(user: str, fields: Fields) -> Member:
+def decode_member(user: str, fields: Fields, call_created_at: int) -> Member:
     """Return the member that was encoded under the name."""
-    created_at: int = fields["created_at"]
+    created_at: int = fields.get("created_at", call_created_at)
     return Member(
         user,
         fields.get("role", "call_member"),
@@ -46,19 +49,14 @@ def decode_member(user: str, fields: Fields) -> Member:
     )
 
 
-def encode_participant(one: Participant) -> Fields:
-    """Return a participant's fields."""
-    fields: Fields = {"user_id": one.user_id, "joined_at": one.joined_at}
-    if one.device_id:
-        fields["device_id"] = one.device_id
-    if one.ring:
-        fields["ring"] = one.ring
-    return fields
+def encode_participant(one: Participant) -> list[Any]:
+    """Return a participant's values, for there may be hundreds; a new one is added at the end."""
+    return [one.user_id, one.device_id, one.joined_at, one.ring]
 
 
-def decode_participant(fields: Fields) -> Participant:
+def decode_participant(values: Sequence[Any]) -> Participant:
     """Return the participant that was encoded."""
-    return Participant(fields["user_id"], fields.get("device_id", ""), fields["joined_at"], fields.get("ring", 0))
+    return Participant(*values[:4])
 
 
 def encode_ring(ring: Ring, targets: Sequence[Any]) -> Fields:
@@ -94,6 +92,8 @@ def encode_ring(ring: Ring, targets: Sequence[Any]) -> Fields:
 def decode_ring(fields: Fields) -> Ring:
     """Return the ring that was encoded."""
     get = fields.get
+    started_at, expires_at = fields["started_at"], fields["expires_at"]
+    targets = [decode_target(one, started_at, expires_at) for one in fields["targets"]]
     return Ring(
         number=fields["number"],
         session=fields["session"],
@@ -101,9 +101,9 @@ def decode_ring(fields: Fields) -> Ring:
         ringer_device_id=get("ringer_device_id", ""),
         state=_RING_STATES[fields["state"]],
         video=get("video", False),
-        started_at=fields["started_at"],
-        expires_at=fields["expires_at"],
-        targets={one["user_id"]: decode_target(one) for one in fields["targets"]},
+        started_at=started_at,
+        expires_at=expires_at,
+        targets={one.user_id: one for one in targets},
         accepted_at=get("accepted_at"),
         accepted_by_id=get("accepted_by_id", ""),
         ended_at=get("ended_at"),
@@ -113,14 +113,15 @@ def decode_ring(fields: Fields) -> Ring:
     )
 
 
-def encode_target(target: Target) -> Fields:
-    """Return a target's fields."""
-    fields: Fields = {
-        "user_id": target.user_id,
-        "state": target.state,
-        "rung_at": target.rung_at,
-        "expires_at": target.expires_at,
-    }
+def encode_target(target: Target, started_at: int = 0, expires_at: int = 0) -> Fields:
+    """Return a target's fields, without what is as in a ring that started and expires then, when all still ring."""
+    fields: Fields = {"user_id": target.user_id}
+    if target.state is not _RINGING:
+        fields["state"] = target.state
+    if target.rung_at != started_at:
+        fields["rung_at"] = target.rung_at
+    if target.expires_at != expires_at:
+        fields["expires_at"] = target.expires_at
     if target.updated_at != target.rung_at:
         fields["updated_at"] = target.updated_at
     if target.online_devices:
@@ -136,16 +137,16 @@ def encode_target(target: Target) -> Fields:
     return fields
 
 
-def decode_target(fields: Fields) -> Target:
+def decode_target(fields: Fields, started_at: int = 0, expires_at: int = 0) -> Target:
     """Return the target that was encoded."""
     get = fields.get
-    rung_at: int = fields["rung_at"]
+    rung_at: int = get("rung_at", started_at)
     return Target(
         fields["user_id"],
-        _TARGET_STATES[fields["state"]],
+        _TARGET_STATES[get("state", "RINGING")],
         rung_at,
         get("updated_at", rung_at),
-        fields["expires_at"],
+        get("expires_at", expires_at),
         get("online_devices", 0),
         get("missed", False),
         get("reason", ""),
