@@ -283,6 +283,45 @@ async def test_W6_of_many_answers_at_a_time_a_stream_looks_at_its_own_and_at_wha
     assert {(await service.change()).call.id, (await service.change()).call.id} == {"a", "b"}
 
 
+async def test_W6_a_stream_that_comes_between_answers_is_told_of_the_next(desk: Desk) -> None:
+    readers, _ = await large_call_watched(desk)
+    await desk.do("user-0", Reject())
+    late = desk.watch("user-50")
+    assert (await late.change()).call.revision == 2
+    await begun(late)
+    await desk.do("user-1", Reject())
+    for reader in (late, readers["user-40"]):
+        assert (await reader.change()).call.revision == 3
+
+
+async def test_W6_who_joins_between_answers_is_told_of_the_next(desk: Desk) -> None:
+    await large_call_watched(desk)
+    eve = Actor("eve", role="admin")
+    guest = desk.watch(eve, ALL)
+    await begun(guest)
+    await desk.do("user-0", Reject())
+    await desk.engine.submit(Submission(("default", "a"), Join(), eve))
+    assert (await guest.change()).kind is Kind.ADDED
+    await desk.clock.advance(0.2)
+    await desk.do("user-1", Reject())
+    assert (await guest.change()).call.revision == 4
+
+
+async def test_W6_who_rings_a_call_anew_is_told_of_its_answers(desk: Desk) -> None:
+    await large_call_watched(desk)
+    eve = Actor("eve", role="admin")
+    guest = desk.watch(eve)
+    await begun(guest)
+    await desk.do("user-0", Reject())
+    await asyncio.gather(
+        desk.do("ann", Cancel()), desk.engine.submit(Submission(("default", "a"), RingMembers(()), eve))
+    )
+    assert (await guest.change()).kind is Kind.ADDED
+    await desk.clock.advance(0.2)
+    await desk.do("user-1", Reject())
+    assert (await guest.change()).call.revision == 5
+
+
 async def test_W6_an_end_among_many_answers_is_told_to_all(desk: Desk) -> None:
     readers, service = await large_call_watched(desk)
     await asyncio.gather(desk.do("user-0", Reject()), desk.do("user-1", Reject()), desk.do("ann", End()))

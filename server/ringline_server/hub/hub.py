@@ -67,6 +67,8 @@ class Hub:
         self._by_user: Groups[str, Watch] = Groups()
         self._by_cid: defaultdict[str, dict[Watch, None]] = defaultdict(dict)
         self._services: dict[Watch, None] = {}
+        self._crowds: dict[str, dict[Watch, None]] = {}
+        """The audiences of large calls, by uid: see ``_crowd``."""
         self._going_away = False
 
     async def start(self) -> None:
@@ -98,6 +100,7 @@ class Hub:
         for step in steps:
             run = runs.get(step.call.uid)
             if run is None:
+                self._crowds.pop(step.call.uid, None)
                 self._offer(step, self._audience(step), owing)
             else:
                 uid = step.call.uid
@@ -105,7 +108,9 @@ class Hub:
                     concerned[uid] = dict.fromkeys(self._streams_of(run.users))
                 self._offer(step, concerned[uid], owing)
                 if step is run.first:
-                    others = [watch for watch in self._audience(run.whole) if watch not in concerned[uid]]
+                    crowd = self._crowd(run.whole)
+                    crowd.update(concerned[uid])
+                    others = [watch for watch in crowd if watch not in concerned[uid]]
                     self._offer(run.whole, others, owing, concerns=False)
             if step.notification is not None:
                 owing.update(dict.fromkeys(self._notified(step)))
@@ -138,6 +143,7 @@ class Hub:
         replaced = self._to_replace(actor)
         watch = self._new_watch(self._sight(actor, filter_), resume_token=resume_token, heartbeat=heartbeat)
         self._watches[watch] = None
+        self._crowds.clear()
         if actor.is_service_itself:
             self._services[watch] = None
         elif filter_.cids:
@@ -155,6 +161,7 @@ class Hub:
         if watch not in self._watches:
             return
         del self._watches[watch]
+        self._crowds.clear()
         actor = watch.sight.actor
         self._services.pop(watch, None)
         for cid in watch.sight.filter.cids:
@@ -181,6 +188,17 @@ class Hub:
             if watch.sight.actor.user_id not in users:
                 audience.append(watch)
         return audience
+
+    def _crowd(self, step: Step) -> dict[Watch, None]:
+        """Return the audience of a large call, which is put together only once as long as nobody new has come to it.
+
+        So it is forgotten when a stream comes or goes, and at other steps than those of runs; whom a run concerns has
+        to be added. Some may have nothing to tell of the call any more: they see that for themselves.
+        """
+        crowd = self._crowds.get(step.call.uid)
+        if crowd is None:
+            crowd = self._crowds[step.call.uid] = dict.fromkeys(self._audience(step))
+        return crowd
 
     def _streams_of(self, users: Iterable[str]) -> list[Watch]:
         """Return the streams of services and of these users."""
@@ -240,6 +258,8 @@ class Hub:
     def _sweep(self) -> None:
         """Cut the streams that have been waiting for their reader for too long (W6)."""
         now = self._clock.now()
+        # Calls that are over are never asked for again.
+        self._crowds.clear()
         for watch in list(self._watches):
             since = watch.sending_since
             if since is not None and now - since >= MAX_STALL and watch.cut_by is None:
