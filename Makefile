@@ -54,7 +54,7 @@ conformance: .venv/.installed $(ENVOY) ## prove client languages by one suite: a
 packages: .venv/.installed .venv-gen/.locked ## build what is published, of the languages that are here, into dist/
 	@tools/packages dist
 
-# Compiled, as pip leaves what it installs: otherwise each start compiles all of it anew where PYTHONDONTWRITEBYTECODE is set.
+# Compiled, as pip leaves what it installs, though it runs from this folder.
 bench: .venv/.installed .venv-bench/.locked ## measure the server beside its floors, in 40 minutes (QUICK=1: see that all runs, in two)
 	@.venv/bin/python -m compileall -q server clients/python/src
 	@.venv-bench/bin/python -m compileall -q bench

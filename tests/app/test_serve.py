@@ -212,8 +212,9 @@ async def test_a_second_signal_ends_it_at_once(wire: str, tmp_path: Path) -> Non
         await asyncio.sleep(1)
         assert server.process.returncode is None
         server.process.send_signal(signal.SIGTERM)
-        status, _, _ = await server.end()
+        status, _, log = await server.end()
     assert status == 128 + signal.SIGTERM
+    assert "stopped_at_once" in log
 
 
 async def test_when_the_command_is_killed_Envoy_ends_too_and_when_Envoy_is_the_command_does(tmp_path: Path) -> None:

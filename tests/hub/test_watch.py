@@ -294,6 +294,23 @@ async def test_W6_a_stream_that_comes_between_answers_is_told_of_the_next(desk: 
         assert (await reader.change()).call.revision == 3
 
 
+async def test_W6_a_stream_that_has_gone_between_answers_is_handed_no_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed: list[str] = []
+
+    def noted(watch: Watch, _: Step) -> bool:
+        followed.append(watch.sight.actor.user_id)
+        return False
+
+    readers, _ = await large_call_watched(desk)
+    await desk.do("user-0", Reject())
+    await readers["user-40"].close()
+    monkeypatch.setattr(Watch, "follow", noted)
+    await desk.do("user-1", Reject())
+    assert set(followed) == {"user-0", "user-2"}
+
+
 async def test_W6_who_joins_between_answers_is_told_of_the_next(desk: Desk) -> None:
     await large_call_watched(desk)
     eve = Actor("eve", role="admin")

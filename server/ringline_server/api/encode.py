@@ -49,9 +49,10 @@ _ViewerKey = tuple[str, int, str, str, frozenset[str], str]
 
 
 class _Kept(Generic[K, V]):
-    """What was put in last; the older half of it is forgotten when there is no room. What is put in anew counts anew.
+    """What was put in last; the older half of it is forgotten when there is no room.
 
-    In halves, because to find a dictionary's oldest entry takes the longer the more have been taken out before it.
+    What is put in anew counts anew, and what is dropped counts on. In halves, because to find a dictionary's oldest
+    entry takes the longer the more have been taken out before it.
     """
 
     def __init__(self, room: int) -> None:

@@ -8,8 +8,8 @@ import gc
 def collect_seldom() -> None:
     """Look for garbage seldom, and never among what lives as long as the process. To be called once it serves.
 
-    Calls hold no cycles and thousands of them are kept: Python's defaults look through these over and over. Before that
-    there is next to no garbage, and to look for it would take longer than to open the database.
+    Calls hold no cycles and thousands of them are kept: Python's defaults look through these over and over. What
+    was imported is garbage hardly anywhere, and to look for that would take longer than to open the database.
     """
     gc.freeze()
-    gc.set_threshold(20_000, 500, 2)
+    gc.set_threshold(20_000, 50, 2)

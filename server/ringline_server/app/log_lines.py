@@ -10,8 +10,8 @@ class LinesLogger:
     """What structlog hands finished lines to, by level.
 
     Lines at info or below wait for the end of the event loop's turn: a batch has many, and they become one write. What
-    is worse is written at once, with all that waits before it, and so is everything that is logged beside the loop, as
-    on the store's threads.
+    is worse is written at once, behind all that waits. Beside the loop, as on the store's threads, every line is
+    written at once, and may come before some that wait.
     """
 
     def __init__(self, out: TextIO) -> None:

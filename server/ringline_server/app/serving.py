@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from ringline_server.app.command_log import command_log, is_for_people
+from ringline_server.app.command_log import SetUpLater, command_log, is_for_people
 from ringline_server.app.errors import StartError
 from ringline_server.app.scheduling import work_in_batches
 from ringline_server.config import Settings
@@ -51,8 +52,7 @@ def serve(settings: Settings, announce: Announce) -> int:
 
 
 async def _serve_here(settings: Settings, announce: Announce) -> None:
-    # Sets it up for all that is in this process.
-    command_log(settings)
+    command_log(settings)  # Sets it up for all that is in this process.
     told_to_stop = _on_signals(settings)
     # The command that starts Envoy does without these, and a start is waited for.
     from ringline_server.app.garbage import collect_seldom  # noqa: PLC0415
@@ -74,6 +74,7 @@ class _InEnvoy:
 
 async def _serve_in_envoy(settings: Settings, announce: Announce) -> None:
     """Serve in a process of Envoy's. If it ends by itself, so does this one: whoever supervises it starts both."""
+    logging.basicConfig(handlers=[SetUpLater(settings)])
     told_to_stop = _on_signals(settings)
     envoy = EnvoyProcess(
         "ringline_server.app.inside:asgi",
@@ -113,10 +114,12 @@ def _on_signals(settings: Settings) -> asyncio.Event:
     loop = asyncio.get_running_loop()
 
     def take(received: signal.Signals) -> None:
+        log = command_log(settings)
         if told.is_set():
+            log.warning("stopped_at_once", signal=received.name)
             os._exit(128 + received)
         told.set()
-        command_log(settings).info("stopping", signal=received.name)
+        log.info("stopping", signal=received.name)
 
     for one in _SIGNALS:
         loop.add_signal_handler(one, take, one)

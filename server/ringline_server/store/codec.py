@@ -1,8 +1,9 @@
 """Calls, events and remembered answers as compact JSON text, the same for every engine.
 
-What has its default is left out and keys that are not known are skipped, so that a field can be added without touching
-what is stored; a value that is not known raises. Decoding gives back exactly what was encoded. It runs for every
-change, which is why it is written out field by field.
+What has its default is left out, and keys that are not known are skipped, so that a field can be added without touching
+what is stored; of what there are many or one a step, events and participants, there are only the values, in a fixed
+order, and a new one comes last. A value that is not known raises. Decoding gives back exactly what was encoded. It runs
+for every change, which is why it is written out field by field.
 """
 
 from __future__ import annotations

@@ -114,7 +114,10 @@ def decode_ring(fields: Fields) -> Ring:
 
 
 def encode_target(target: Target, started_at: int = 0, expires_at: int = 0) -> Fields:
-    """Return a target's fields, without what is as in a ring that started and expires then, when all still ring."""
+    """Return a target's fields, without what is as for one who has rung from the start and to the end of their ring.
+
+    ``started_at`` and ``expires_at`` are the ring's, which never change; without them both of the target's are told.
+    """
     fields: Fields = {"user_id": target.user_id}
     if target.state is not _RINGING:
         fields["state"] = target.state

@@ -148,7 +148,7 @@ class Transaction(Protocol):
         """Return those of the calls that exist."""
 
     def load_remembered(self, keys: Collection[RequestKey], now: int) -> dict[RequestKey, Remembered]:
-        """Return what is remembered under the request ids and has not expired."""
+        """Return what is remembered under the request ids and has not expired; remove some of what has."""
 
     def write(self, writes: Sequence[Write], remembered: Sequence[Remembered]) -> None:
         """Write the steps, in order; a later step of the same call replaces what the earlier one left."""

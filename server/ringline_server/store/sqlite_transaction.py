@@ -24,7 +24,7 @@ from ringline_server.store.port import (
 T = TypeVar("T")
 
 PURGED = 64
-"""How many expired request ids a transaction removes that adds some, or twice as many as it adds."""
+"""How many expired request ids are removed when some are looked for, or twice as many as these."""
 
 # Running out of memory in SQLite is a MemoryError in Python.
 _Failure = (sqlite3.Error, MemoryError)
@@ -86,6 +86,7 @@ class SqliteTransaction:
     def load_remembered(self, keys: Collection[RequestKey], now: int) -> dict[RequestKey, Remembered]:
         found: dict[RequestKey, Remembered] = {}
         with self._failing():
+            self._connection.execute(_DELETE_EXPIRED, (now, max(PURGED, 2 * len(keys))))
             for key in keys:
                 row = self._connection.execute(_SELECT_REQUEST, (*key, now)).fetchone()
                 if row is not None:
@@ -98,8 +99,6 @@ class SqliteTransaction:
             if writes:
                 self._write_steps(writes)
             if remembered:
-                if writes:
-                    self._purge_requests(writes[-1].step.call.updated_at, max(PURGED, 2 * len(remembered)))
                 self._connection.executemany(_UPSERT_REQUEST, [_request_row(one) for one in remembered])
 
     def require_sound(self) -> None:
@@ -169,9 +168,6 @@ class SqliteTransaction:
             "UPDATE calls SET starts_at = ? WHERE uid = ?",
             [(write.step.call.starts_at, uid) for uid, write in changed.items() if uid in moved],
         )
-
-    def _purge_requests(self, now: int, most: int) -> None:
-        self._connection.execute(_DELETE_EXPIRED, (now, most))
 
     @contextmanager
     def _failing(self) -> Iterator[None]:

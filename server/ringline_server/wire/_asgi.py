@@ -173,7 +173,7 @@ class _Request:
 
     async def look(self) -> None:
         """Ask, and hear."""
-        self.hear(await self._receive())
+        self.hear(await self.ask())
 
     def _leave(self) -> None:
         if not self.is_gone:
