@@ -192,7 +192,9 @@ class Call:
 
     def copy(self) -> Call:
         """Return another call with the same content, for a draft to change."""
-        return Call(*_all_fields(self))
+        other = Call(*_all_fields(self))
+        other._known_in = self._known_in
+        return other
 
     @property
     def cid(self) -> str:
