@@ -55,7 +55,7 @@ packages: .venv/.installed .venv-gen/.locked ## build what is published, of the 
 	@tools/packages dist
 
 # Compiled, as pip leaves what it installs, though it runs from this folder.
-bench: .venv/.installed .venv-bench/.locked ## measure the server beside its floors, in 40 minutes (QUICK=1: see that all runs, in two)
+bench: .venv/.envoy .venv-bench/.locked ## measure the server beside its floors, in 40 minutes (QUICK=1: see that all runs, in two)
 	@.venv/bin/python -m compileall -q server clients/python/src
 	@.venv-bench/bin/python -m compileall -q bench
 	@cd bench/load && go build -o load .
