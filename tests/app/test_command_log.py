@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -10,16 +9,7 @@ import structlog
 from ringline_server.app.command_log import SetUpLater, command_log
 from ringline_server.config import Settings, load
 
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    structlog.reset_defaults()
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+pytestmark = pytest.mark.usefixtures("log_as_it_was")
 
 
 @pytest.fixture
