@@ -49,13 +49,18 @@ class Relation:
     """Whether the call is in the user's list: they are a member, ring or are in."""
 
 
+def _parts(call: Call, user_id: str) -> list[Part]:
+    """Return the user's parts in the rings that they have one in, the latest first."""
+    return [
+        (ring, target)
+        for ring in reversed(call.rings)
+        if (target := ring.targets.get(user_id)) is not None or ring.ringer_id == user_id
+    ]
+
+
 def latest_ring(call: Call, user_id: str) -> Part | None:
     """Return the user's part in the latest ring that they have one in."""
-    for ring in reversed(call.rings):
-        target = ring.targets.get(user_id)
-        if target is not None or ring.ringer_id == user_id:
-            return ring, target
-    return None
+    return next(iter(_parts(call, user_id)), None)
 
 
 def viewer_state(call: Call, user_id: str) -> ViewerState:
@@ -67,11 +72,7 @@ def viewer_state(call: Call, user_id: str) -> ViewerState:
 
 
 def _view(call: Call, user_id: str) -> ViewerState:
-    parts = [
-        (ring, target)
-        for ring in reversed(call.rings)
-        if (target := ring.targets.get(user_id)) is not None or ring.ringer_id == user_id
-    ]
+    parts = _parts(call, user_id)
     state = _calling_state(call, user_id, parts)
     mine = user_id == call.created_by_id
     present = _present(call, parts)
