@@ -210,6 +210,7 @@ class Story:
         if isinstance(command, Tick):
             assert w.next_deadline is None or w.next_deadline > w.now, "after a Tick nothing is due"
         check_revision(before, outcome, w.now)
+        check_worked_out(outcome.call)
         check_rest(outcome.call, w.type.settings)
         check_words(outcome.call)
         check_session(before, outcome)
@@ -254,6 +255,16 @@ def check_revision(before: Call | None, decision: Decision, now: int) -> None:
     assert sessions == sorted(sessions)
     assert sessions[-1] == call.session
     assert call.cause.type in {event.type for event in decision.events}
+
+
+def check_worked_out(call: Call) -> None:
+    """What is kept from the step before is what follows from the call as it is."""
+    for ring in call.rings:
+        other = replace(ring)
+        assert (ring.next_stop, ring._stop_then) == (other.next_stop, other._stop_then)
+        assert ring.text_bytes == other.text_bytes
+    anew = replace(call)
+    assert (call.users_in, call.member_bytes) == (anew.users_in, anew.member_bytes)
 
 
 def check_rest(call: Call, base: Settings) -> None:

@@ -68,6 +68,39 @@ class WritingSuite(SuiteFixtures):
 
         await store.read(work)
 
+    async def test_a_large_call_is_read_back_as_it_was_written_whatever_has_changed(
+        self, store: Store, book: Book
+    ) -> None:
+        world = book.world("assembly")
+        users = [f"user-{number}" for number in range(120)]
+
+        async def written() -> None:
+            await store.transact(book.writing(world))
+            assert await store.transact(lambda t: t.load_calls([("default", "assembly")])) == {
+                ("default", "assembly"): world.call
+            }
+            for found in await store.read(lambda s: s.calls_in_states(list(CallState), None, 9)):
+                assert repr(found.call) == repr(world.call)
+
+        world.create("ann", ["ann", *users[:40]], ring=True)
+        await written()
+        world.add("ann", *users, ring=True)
+        await written()
+        for joining, declining in zip(users[:3], users[90:93], strict=True):
+            world.join(joining, "phone")
+            world.reject(declining, reason="busy")
+            await written()
+        world.leave(users[0])
+        await written()
+        world.remove("ann", *users[50:])
+        await written()
+        world.add("ann", *users[50:70])
+        await written()
+        world.end("ann")
+        await written()
+        world.remove("ann", *users)
+        await written()
+
     async def test_any_text_is_kept_as_it_is(self, store: Store, book: Book) -> None:
         world = book.world('it\'s "so" 😀\\ é%_')
         world.create("ann 'é", ["ann 'é", "Ann 'é", "名前"], ring=True)

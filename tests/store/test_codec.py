@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,6 @@ from ringline_server.rules.settings import SettingsOverride
 from ringline_server.rules.terms import EventType, Gone, RingState, TargetState
 from ringline_server.store import codec_large
 from ringline_server.store.codec import (
-    _encode_parts,
     decode_answer,
     decode_call,
     decode_events,
@@ -24,7 +24,7 @@ from ringline_server.store.codec import (
     encode_call,
     encode_events,
 )
-from ringline_server.store.codec_large import LargeCalls
+from ringline_server.store.codec_large import Pieces, is_large, pieces
 
 T = TypeVar("T")
 U = TypeVar("U", Target, Member)
@@ -117,47 +117,77 @@ def test_keys_that_are_not_known_are_skipped(
 
 
 @given(st.lists(CALLS, min_size=1, max_size=4), st.data())
-def test_a_large_call_is_encoded_as_any_other_whatever_has_changed_since(some: list[Call], data: st.DataObject) -> None:
-    large = LargeCalls()
-    call = some[0]
-    for other in some:
-        more = other.rings[0].targets if other.rings else {}
-        changes: list[dict[str, Any]] = [
-            {"members": other.members},
-            {"participants": other.participants},
-            {"participants": call.participants[1:] + other.participants},
-            {"rings": other.rings},
-            {"rings": tuple(replace(ring, targets={**ring.targets, **more}) for ring in call.rings)},
-        ]
-        call = replace(call, **data.draw(st.sampled_from(changes)))
-        for _ in range(2):
-            assert orjson.dumps(large.encode(call)) == orjson.dumps(_encode_parts(call))
+def test_a_large_call_is_the_same_from_its_pieces_whatever_has_changed_since(
+    some: list[Call], data: st.DataObject
+) -> None:
+    rows: dict[tuple[str, int, int], str] = {}
+    before, call = None, some[0]
+    with few_are(data.draw(st.integers(0, 2))):
+        for other in some:
+            more = other.rings[0].targets if other.rings else {}
+            changes: list[dict[str, Any]] = [
+                {"members": other.members, "gone": other.gone},
+                {"participants": other.participants},
+                {"participants": call.participants[1:] + other.participants},
+                {"rings": other.rings},
+                {"rings": tuple(replace(ring, targets={**ring.targets, **more}) for ring in call.rings)},
+                {"members": {}, "participants": (), "gone": {}},
+            ]
+            call = replace(call, **data.draw(st.sampled_from(changes)))
+            for _ in range(2):
+                store(rows, pieces(before, call))
+                assert bool(rows) <= is_large(call)
+                assert repr(decode_call(encode_call(call), in_order(rows))) == repr(call)
+                before = call
 
 
-def test_of_a_large_call_only_what_has_changed_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoded: list[str] = []
-
-    def noted(target: Target, *_: int) -> dict[str, Any]:
-        encoded.append(target.user_id)
-        return {}
-
-    monkeypatch.setattr(codec_large, "encode_target", noted)
+def test_of_a_large_call_only_pieces_that_have_changed_are_written_again() -> None:
     users = [f"user-{number}" for number in range(60)]
     targets = {user: Target(user, TargetState.RINGING, 1, 1, 2) for user in users}
     ring = Ring(1, 1, "ann", "", RingState.RINGING, False, 1, 2, targets)
     members = {user: Member(user, "call_member", b"", 1, 1) for user in users}
     call = Call("default", "standup", "u1", "ann", 5, 5, members=members, rings=(ring,))
-    encode_call(call)
-    accepted = replace(targets["user-7"], state=TargetState.ACCEPTED)
-    encode_call(replace(call, rings=(replace(ring, targets={**targets, "user-7": accepted}),)))
-    assert encoded == [*users, "user-7"]
+    accepted = replace(targets["user-9"], state=TargetState.ACCEPTED)
+    after = replace(
+        call,
+        rings=(replace(ring, targets={**targets, "user-9": accepted}),),
+        participants=(Participant("user-9", "phone", 3, 1),),
+    )
+    assert len(pieces(None, call).written) == 2 * math.ceil(60 / codec_large.PIECE)
+    assert pieces(call, call) == Pieces()
+    assert [one[:3] for one in pieces(call, after).written] == [("participants", 0, 0), ("targets", 1, 1)]
+    assert pieces(after, call).cut == [("participants", 0, 0)]
 
 
-def test_the_parts_of_no_more_than_a_few_large_calls_are_kept() -> None:
-    large = LargeCalls()
-    for number in range(codec_large.MAX_KEPT + 3):
-        large.encode(Call("default", "standup", f"u{number}", "ann", 5, 5))
-    assert len(large._kept) == codec_large.MAX_KEPT
+def test_a_call_that_is_small_again_has_no_pieces() -> None:
+    users = [f"user-{number}" for number in range(51)]
+    call = Call("default", "standup", "u1", "ann", 5, 5, members={u: Member(u, "host", b"", 1, 1) for u in users})
+    rows: dict[tuple[str, int, int], str] = {}
+    store(rows, pieces(None, call))
+    assert rows
+    store(rows, pieces(call, replace(call, members={})))
+    assert not rows
+
+
+@contextmanager
+def few_are(number: int) -> Iterator[None]:
+    """Make calls with more than so many large, and pieces as small as can be cut."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(codec_large, "FEW", number)
+        patch.setattr(codec_large, "PIECE", 2)
+        yield
+
+
+def store(rows: dict[tuple[str, int, int], str], changed: Pieces) -> None:
+    """Do what a store does with pieces."""
+    for *part, start in changed.cut:
+        for key in [key for key in rows if [*key[:2]] == part and key[2] >= start]:
+            del rows[key]
+    rows.update({(part, ring, number): body for part, ring, number, body in changed.written})
+
+
+def in_order(rows: dict[tuple[str, int, int], str]) -> list[tuple[str, int, str]]:
+    return [(part, ring, body) for (part, ring, _), body in sorted(rows.items())]
 
 
 def test_what_has_its_default_is_left_out() -> None:

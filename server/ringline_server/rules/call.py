@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ringline_server.rules.settings import NO_OVERRIDE, SettingsOverride
 from ringline_server.rules.terms import CallState, EndReason, EventType, Gone, RingState, TargetState
-from ringline_server.rules.value import value
+from ringline_server.rules.value import replace, value
 
 if TYPE_CHECKING:
     from ringline_server.rules.viewer import Relation, ViewerState
@@ -97,6 +97,10 @@ class Ring:
     """The ringer has been in and gone since they rang, and so waits no more."""
     _next_stop: int | None = field(default=_UNKNOWN, init=False, repr=False, compare=False)
     """What ``next_stop`` is, once it was asked for."""
+    _stop_then: int = field(default=0, init=False, repr=False, compare=False)
+    """How many of the targets stop then."""
+    _text_bytes: int = field(default=_UNKNOWN, init=False, repr=False, compare=False)
+    """What ``text_bytes`` is, once it was asked for."""
 
     @property
     def unanswered(self) -> bool:
@@ -110,11 +114,38 @@ class Ring:
     @property
     def next_stop(self) -> int | None:
         """When the next of its targets stops ringing by itself; None if none rings. Worked out once."""
-        stop = self._next_stop
-        if stop == _UNKNOWN:
-            stop = min([one.expires_at for one in self.targets.values() if one.state is _ALERTED], default=None)
-            self._next_stop = stop  # type: ignore[misc] # it follows from the rest, and is no part of the value
-        return stop
+        if self._next_stop == _UNKNOWN:
+            stops = [one.expires_at for one in self.targets.values() if one.state is _ALERTED]
+            stop = min(stops, default=None)
+            # It follows from the rest, and is no part of the value.
+            self._next_stop = stop  # type: ignore[misc]
+            self._stop_then = stops.count(stop) if stop is not None else 0  # type: ignore[misc]
+        return self._next_stop
+
+    @property
+    def text_bytes(self) -> int:
+        """How many bytes the texts of its targets have. Worked out once."""
+        if self._text_bytes == _UNKNOWN:
+            texts = [*self.targets]
+            # Whom it alerts has neither device nor reason yet.
+            texts += [one.device_id + one.reason for one in self.targets.values() if one.state is not _ALERTED]
+            self._text_bytes = len("".join(texts).encode())  # type: ignore[misc]
+        return self._text_bytes
+
+    def with_finished(self, finished: Mapping[str, Target]) -> Ring:
+        """Return the ring with these targets, which rang, in their final states.
+
+        One who answers among hundreds makes nothing to be worked out anew.
+        """
+        stop, then = self._next_stop, self._stop_then
+        then -= sum([self.targets[user].expires_at == stop for user in finished])
+        if then <= 0:
+            stop, then = _UNKNOWN, 0
+        size = self._text_bytes
+        if size != _UNKNOWN:
+            size += len("".join([one.device_id + one.reason for one in finished.values()]).encode())
+        targets = {**self.targets, **finished}
+        return replace(self, targets=targets, _next_stop=stop, _stop_then=then, _text_bytes=size)
 
     @property
     def waited_for(self) -> bool:
@@ -189,11 +220,15 @@ class Call:
         default=((), frozenset()), init=False, repr=False, compare=False
     )
     """The participants when ``users_in`` was last asked for, and which users they were."""
+    _known_bytes: tuple[Mapping[str, Member] | None, int] = field(
+        default=(None, 0), init=False, repr=False, compare=False
+    )
+    """The members when ``member_bytes`` was last asked for, and what it was."""
 
     def copy(self) -> Call:
         """Return another call with the same content, for a draft to change."""
         other = Call(*_all_fields(self))
-        other._known_in = self._known_in
+        other._known_in, other._known_bytes = self._known_in, self._known_bytes
         return other
 
     @property
@@ -242,6 +277,15 @@ class Call:
             users = frozenset([participant.user_id for participant in self.participants])
             self._known_in = (self.participants, users)
         return users
+
+    @property
+    def member_bytes(self) -> int:
+        """How many bytes the members' names and ``custom`` have. Worked out once for the same members."""
+        members, size = self._known_bytes
+        if members is not self.members:
+            size = len("".join(self.members).encode()) + sum([len(one.custom) for one in self.members.values()])
+            self._known_bytes = (self.members, size)
+        return size
 
     def ringing_target(self, user_id: str) -> tuple[Ring, Target] | None:
         """Return the ring that is alerting the user now, with their target; there is at most one (R2)."""

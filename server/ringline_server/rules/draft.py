@@ -168,7 +168,7 @@ class Draft:
             )
             for user in user_ids
         }
-        ring = replace(ring, targets={**ring.targets, **finished})
+        ring = ring.with_finished(finished)
         self.set_ring(ring)
         self.touch(*finished)
         if missed and finished:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from ringline_server.rules.call import Call
 from ringline_server.rules.outcome import invalid_field
-from ringline_server.rules.terms import TargetState
 
 MAX_ENCODED_CALL = 1024 * 1024
 """Bytes that a call may take on the wire."""
 
 FEW_PARTS = 64
 """A call with fewer parts cannot reach the bound, so that the usual call is not measured."""
-
-_RINGING = TargetState.RINGING
-"""Whom it alerts has neither device nor reason yet."""
 
 _MESSAGE = 128
 """Bytes of one member, target, ring or participant beside its texts, at most."""
@@ -41,14 +37,9 @@ def encoded_bound(call: Call) -> int:
     participants = call.participants[:100]
     latest_closed = max((ring.number for ring in call.rings if ring.ended_at is not None), default=0)
     rings = [ring for ring in call.rings if ring.ended_at is None or ring.number == latest_closed]
-    # All texts at once: a call of hundreds is measured at every step.
-    texts = [call.id * 4, *call.members]
+    texts = [call.id * 4]
     texts += [one.user_id + one.device_id for one in participants]
-    size = 1024 + len(call.custom) + len(b"".join([member.custom for member in call.members.values()]))
-    size += _MESSAGE * (len(call.members) + len(participants) + len(rings))
-    for ring in rings:
-        texts.append(ring.ringer_id + ring.ringer_device_id + ring.reason)
-        texts += ring.targets
-        texts += [target.device_id + target.reason for target in ring.targets.values() if target.state is not _RINGING]
-        size += _MESSAGE * len(ring.targets)
-    return size + len("".join(texts).encode())
+    texts += [ring.ringer_id + ring.ringer_device_id + ring.reason for ring in rings]
+    size = 1024 + len(call.custom) + call.member_bytes + sum([ring.text_bytes for ring in rings])
+    parts = len(call.members) + len(participants) + sum([1 + len(ring.targets) for ring in rings])
+    return size + _MESSAGE * parts + len("".join(texts).encode())

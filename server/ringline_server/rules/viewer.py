@@ -47,6 +47,7 @@ class Relation:
     missed: bool
     listed: bool
     """Whether the call is in the user's list: they are a member, ring or are in."""
+    member: bool
 
 
 def _parts(call: Call, user_id: str) -> list[Part]:
@@ -147,12 +148,13 @@ def _relation(call: Call, user_id: str) -> Relation:
     ring, target = latest_ring(call, user_id) or (None, None)
     last_ring = 0 if ring is None else ring.number
     missed = target is not None and target.missed
+    member = user_id in call.members
     listed = (
-        user_id in call.members
+        member
         or view.calling_state is CallingState.JOINED
         or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings)
     )
-    return Relation(call.ended, view.calling_state, view.direction, last_ring, missed, listed)
+    return Relation(call.ended, view.calling_state, view.direction, last_ring, missed, listed, member)
 
 
 def stop_reason(call: Call, user_id: str, device_id: str, *, watches_joined: bool) -> StopReason | None:

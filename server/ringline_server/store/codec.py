@@ -9,10 +9,9 @@ for every change, which is why it is written out field by field.
 from __future__ import annotations
 
 from binascii import a2b_base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 import orjson
 
@@ -20,7 +19,7 @@ from ringline_server.rules.call import Call, Cause
 from ringline_server.rules.outcome import Answer, Event
 from ringline_server.rules.settings import NO_OVERRIDE
 from ringline_server.rules.terms import EndReason, EventType, Gone
-from ringline_server.store.codec_large import FEW_MEMBERS, LargeCalls
+from ringline_server.store.codec_large import is_large, join
 from ringline_server.store.codec_parts import (
     Fields,
     decode_asked,
@@ -36,15 +35,12 @@ from ringline_server.store.codec_parts import (
     encode_participant,
     encode_ring,
     encode_settings,
-    encode_target,
 )
 
 # A look-up in a dict is several times as fast as a call of the enumeration.
 _END_REASONS = dict(EndReason.__members__)
 _EVENT_TYPES = dict(EventType.__members__)
 _GONE = dict(Gone.__members__)
-
-_large = LargeCalls()
 
 _CREATED = Cause(EventType.CALL_CREATED)
 
@@ -57,8 +53,8 @@ _own = attrgetter(*_OWN)
 
 
 def encode_call(call: Call) -> str:
-    """Return the call as text. For the thread of the process's one writer."""
-    members, rings, participants = (_large.encode if len(call.members) > FEW_MEMBERS else _encode_parts)(call)
+    """Return the call as text; of a large one without what is in its pieces (``codec_large``)."""
+    large = is_large(call)
     fields: Fields = {
         "type": call.type,
         "id": call.id,
@@ -68,12 +64,11 @@ def encode_call(call: Call) -> str:
         "updated_at": call.updated_at,
         "revision": call.revision,
         "seq": call.seq,
-        "members": members,
     }
-    if rings:
-        fields["rings"] = rings
-    if participants:
-        fields["participants"] = participants
+    if not large:
+        _add_parts(fields, call)
+    if call.rings:
+        fields["rings"] = [encode_ring(ring, with_targets=not large) for ring in call.rings]
     if call.settings != NO_OVERRIDE:
         fields["settings"] = encode_settings(call.settings)
     if call.custom:
@@ -84,20 +79,11 @@ def encode_call(call: Call) -> str:
     return orjson.dumps(fields).decode()
 
 
-def _encode_parts(call: Call) -> tuple[Fields, list[Fields], list[Any]]:
-    return (
-        {user: encode_member(member, call.created_at) for user, member in call.members.items()},
-        [
-            encode_ring(ring, [encode_target(one, ring.started_at, ring.expires_at) for one in ring.targets.values()])
-            for ring in call.rings
-        ],
-        [encode_participant(one) for one in call.participants],
-    )
-
-
-def decode_call(text: str) -> Call:
-    """Return the call that was encoded."""
+def decode_call(text: str, pieces: Iterable[tuple[str, int, str]] = ()) -> Call:
+    """Return the call that was encoded; a large one has its pieces with it, as ``join`` wants them."""
     fields: Fields = orjson.loads(text)
+    if pieces:
+        join(fields, pieces)
     get = fields.get
     created_at = fields["created_at"]
     return Call(
@@ -178,6 +164,15 @@ def decode_answer(text: str) -> Answer:
     )
 
 
+def _add_parts(fields: Fields, call: Call) -> None:
+    """Add what a large call has in its pieces."""
+    fields["members"] = {user: encode_member(member, call.created_at) for user, member in call.members.items()}
+    if call.participants:
+        fields["participants"] = [encode_participant(one) for one in call.participants]
+    if call.gone:
+        fields["gone"] = dict(call.gone)
+
+
 def _add_call_history(fields: Fields, call: Call) -> None:
     """Add what a call has only once something happened to it."""
     if call.team:
@@ -210,8 +205,6 @@ def _add_session(fields: Fields, call: Call) -> None:
         fields["session_peak"] = call.session_peak
     if call.session_over:
         fields["session_over"] = True
-    if call.gone:
-        fields["gone"] = dict(call.gone)
     if call.started_at is not None:
         fields["started_at"] = call.started_at
     if call.ended_at is not None:

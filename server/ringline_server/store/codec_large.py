@@ -1,74 +1,133 @@
-"""The parts of a call of hundreds as JSON: what is as it was when the call was last encoded is not encoded again.
+"""What a large call has many of, as rows beside the call: a step writes what it changes, not hundreds as they were.
 
-A step of such a call changes one target or two, and would else take as long as all of them.
+Members, participants, who is gone and each ring's targets are parts; a part is cut into pieces of a few, in its order.
+A piece is written again if one of its few is another object than in the state before: a draft leaves alone what it does
+not change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from ringline_server.row import Row
-from ringline_server.rules.call import Call, Member, Participant, Ring, Target
-from ringline_server.store.codec_parts import Fields, encode_member, encode_participant, encode_ring, encode_target
+from ringline_server.rules.call import Call
+from ringline_server.store.codec_parts import Fields, encode_member, encode_participant, encode_target
 
-FEW_MEMBERS = 50
-"""A call with more is large: to look for what has changed then takes less than to encode all."""
+FEW = 50
+"""A call that has more members, participants and gone together is large."""
 
-MAX_KEPT = 16
-"""Of how many large calls the parts are kept."""
+PIECE = 8
+"""How many are in a piece, so that it is about a kilobyte: what SQLite keeps of such a row on its page."""
+
+_Name = tuple[str, int]
+"""A part, and the number of the ring whose targets it is, or 0."""
+
+_GONE: _Name = ("gone", 0)
+
+_Many = Mapping[str, Any] | tuple[Any, ...]
+"""What a part is made of; as long as it is the same object, nothing has changed."""
 
 
 @dataclass(slots=True)
-class _Parts:
-    """What the last encoding of a call was made of."""
+class Pieces:
+    """How the rows of a call's pieces become others."""
 
-    members: Mapping[str, Member]
-    encoded_members: orjson.Fragment
-    targets: Mapping[int, Row[Target, orjson.Fragment]]
-    """By the numbers of their rings."""
-    participants: Row[Participant, orjson.Fragment]
-
-
-_NOTHING = _Parts({}, orjson.Fragment(b"{}"), {}, Row())
-"""What a call was made of that was not encoded before."""
+    written: list[tuple[str, int, int, str]] = field(default_factory=list)
+    """Part, ring, number from 0, and content as JSON, of those that are new or others now."""
+    cut: list[tuple[str, int, int]] = field(default_factory=list)
+    """Part, ring, and the number from which on it has no more pieces."""
 
 
-class LargeCalls:
-    """Encodes large calls, and keeps the parts of some. For one thread at a time."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, _Parts] = {}
-
-    def encode(self, call: Call) -> tuple[Any, Sequence[Fields], Sequence[Any]]:
-        """Return the call's members, rings and participants, ready for JSON."""
-        old = self._kept.pop(call.uid, _NOTHING)
-        members = old.encoded_members
-        if call.members is not old.members:
-            members = _json({user: encode_member(member, call.created_at) for user, member in call.members.items()})
-        targets = {
-            ring.number: old.targets.get(ring.number, Row()).next(tuple(ring.targets.values()), _target_of(ring))
-            for ring in call.rings
-        }
-        participants = old.participants.next(call.participants, _participant)
-        self._kept[call.uid] = _Parts(call.members, members, targets, participants)
-        if len(self._kept) > MAX_KEPT:
-            self._kept.pop(next(iter(self._kept), ""), None)
-        rings = [encode_ring(ring, targets[ring.number].encoded) for ring in call.rings]
-        return members, rings, participants.encoded
+def is_large(call: Call) -> bool:
+    """Whether parts of the call are in pieces of their own."""
+    return len(call.members) + len(call.participants) + len(call.gone) > FEW
 
 
-def _target_of(ring: Ring) -> Callable[[Target], orjson.Fragment]:
-    started_at, expires_at = ring.started_at, ring.expires_at
-    return lambda target: _json(encode_target(target, started_at, expires_at))
+def pieces(before: Call | None, call: Call) -> Pieces:
+    """Return what is to be written of a call's pieces, given the state that is written already."""
+    found = Pieces()
+    old = _parts(before) if before is not None and is_large(before) else {}
+    for part, now in (_parts(call) if is_large(call) else {}).items():
+        was = old.pop(part, ())
+        if now is not was:
+            _compare(call, part, _values(was, part), _values(now, part), found)
+    found.cut += [(*part, 0) for part in old]
+    return found
 
 
-def _participant(participant: Participant) -> orjson.Fragment:
-    return _json(encode_participant(participant))
+def join(fields: Fields, rows: Iterable[tuple[str, int, str]]) -> None:
+    """Put pieces back among the fields of their call: part, ring and content of each, in the order of their numbers."""
+    parts: dict[tuple[str, int], Any] = {("members", 0): {}}
+    for name, ring, text in rows:
+        some = orjson.loads(text)
+        if (name, ring) not in parts:
+            parts[name, ring] = some
+        elif isinstance(some, dict):
+            parts[name, ring].update(some)
+        else:
+            parts[name, ring] += some
+    for ring in fields.get("rings", ()):
+        ring["targets"] = parts.pop(("targets", ring["number"]), ())
+    fields.update({name: part for (name, _), part in parts.items()})
 
 
-def _json(fields: Fields | list[Any]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(fields))
+def _parts(call: Call) -> dict[_Name, _Many]:
+    parts: dict[_Name, _Many] = {
+        ("members", 0): call.members,
+        _GONE: call.gone,
+        ("participants", 0): call.participants,
+    }
+    for ring in call.rings:
+        parts["targets", ring.number] = ring.targets
+    return parts
+
+
+def _values(many: _Many, part: _Name) -> Sequence[Any]:
+    if isinstance(many, tuple):
+        return many
+    return [*many.items()] if part == _GONE else [*many.values()]
+
+
+def _compare(call: Call, part: _Name, old: Sequence[Any], new: Sequence[Any], found: Pieces) -> None:
+    """Find the pieces of a part that have to be written or removed."""
+    encode = _encoder(call, *part)
+    size = PIECE
+    while size < len(new):
+        size *= 2
+    found.written += [
+        (*part, at // PIECE, orjson.dumps(encode(new[at : at + PIECE])).decode()) for at in _changed(old, new, 0, size)
+    ]
+    count = -(-len(new) // PIECE)
+    if count * PIECE < len(old):
+        found.cut.append((*part, count))
+
+
+def _changed(old: Sequence[Any], new: Sequence[Any], at: int, size: int) -> Iterator[int]:
+    """Return where the pieces of a stretch begin that are not as they were. Of two halves mostly one is as it was."""
+    if at >= len(new) or old[at : at + size] == new[at : at + size]:
+        return
+    if size == PIECE:
+        yield at
+        return
+    half = size // 2
+    yield from _changed(old, new, at, half)
+    yield from _changed(old, new, at + half, half)
+
+
+def _encoder(call: Call, name: str, number: int) -> Callable[[Sequence[Any]], object]:
+    """Return what encodes some of a part."""
+    match name:
+        case "members":
+            created_at = call.created_at
+            return lambda some: {one.user_id: encode_member(one, created_at) for one in some}
+        case "gone":
+            return dict
+        case "participants":
+            return lambda some: [encode_participant(one) for one in some]
+        case _:
+            ring = next(one for one in call.rings if one.number == number)
+            started_at, expires_at = ring.started_at, ring.expires_at
+            return lambda some: [encode_target(one, started_at, expires_at) for one in some]

@@ -59,8 +59,8 @@ def decode_participant(values: Sequence[Any]) -> Participant:
     return Participant(*values[:4])
 
 
-def encode_ring(ring: Ring, targets: Sequence[Any]) -> Fields:
-    """Return a ring's fields, given its targets."""
+def encode_ring(ring: Ring, *, with_targets: bool) -> Fields:
+    """Return a ring's fields."""
     fields: Fields = {
         "number": ring.number,
         "session": ring.session,
@@ -68,8 +68,9 @@ def encode_ring(ring: Ring, targets: Sequence[Any]) -> Fields:
         "state": ring.state,
         "started_at": ring.started_at,
         "expires_at": ring.expires_at,
-        "targets": targets,
     }
+    if with_targets:
+        fields["targets"] = [encode_target(one, ring.started_at, ring.expires_at) for one in ring.targets.values()]
     if ring.ringer_device_id:
         fields["ringer_device_id"] = ring.ringer_device_id
     if ring.video:

@@ -41,7 +41,7 @@ def list_statement(query: ListQuery) -> tuple[str, list[object]]:
     if user:
         # Both tables have these two; the index that a user's list is walked by has them from call_users.
         tables, created_at, uid = "call_users AS u CROSS JOIN calls AS c ON c.uid = u.uid", "u.created_at", "u.uid"
-        where.add("u.user_id = ? AND u.listed = 1", user)
+        where.add(f"u.user_id = ? AND u.{'member' if query.user_id is None else 'listed'} = 1", user)
     if query.user_id is not None:
         _add_viewer(where, query)
     _add_call(where, query, created_at)
@@ -71,7 +71,7 @@ def _add_viewer(where: _Where, query: ListQuery) -> None:
     if query.member_user_id:
         where.add(
             "EXISTS (SELECT 1 FROM call_users AS m "
-            "WHERE m.user_id = ? AND m.created_at = u.created_at AND m.uid = u.uid AND m.listed = 1)",
+            "WHERE m.user_id = ? AND m.created_at = u.created_at AND m.uid = u.uid AND m.member = 1)",
             query.member_user_id,
         )
 
@@ -85,6 +85,3 @@ def _add_call(where: _Where, query: ListQuery, created_at: str) -> None:
         where.add(f"{created_at} >= ?", query.created_from)
     if query.created_before is not None:
         where.add(f"{created_at} < ?", query.created_before)
-    if query.member_user_id:
-        # Who is listed need not be a member: the call says it.
-        where.add("EXISTS (SELECT 1 FROM json_each(c.body, '$.members') WHERE key = ?)", query.member_user_id)

@@ -51,9 +51,21 @@ CREATE TABLE calls (
     created_at  INTEGER NOT NULL, -- never changes
     updated_at  INTEGER NOT NULL, -- when its latest event happened
     starts_at   INTEGER,          -- when it is planned to start; NULL if it is not
-    body        TEXT NOT NULL,    -- the whole call as JSON; `custom` in it is base64 of protobuf
+    large       INTEGER NOT NULL, -- 1 if parts of it are in `call_pieces`
+    body        TEXT NOT NULL,    -- the call as JSON; `custom` in it is base64 of protobuf
     UNIQUE (type, id)
 ) STRICT"""
+
+_CALL_PIECES = """
+CREATE TABLE call_pieces (
+    -- What large calls have many of, so that a change is not written with all that is as it was.
+    uid     TEXT NOT NULL,    -- of the call
+    part    TEXT NOT NULL,    -- members, participants, gone or targets
+    ring    INTEGER NOT NULL, -- number of the ring whose targets they are; 0 for other parts
+    number  INTEGER NOT NULL, -- counts the pieces of the part from 0
+    body    TEXT NOT NULL,    -- the next few of the part, as they stand in the JSON of a small call
+    PRIMARY KEY (uid, part, ring, number)
+) STRICT, WITHOUT ROWID"""
 
 _CALL_USERS = """
 CREATE TABLE call_users (
@@ -66,6 +78,7 @@ CREATE TABLE call_users (
     last_ring     INTEGER NOT NULL, -- number of their latest ring; 0 if there was none
     missed        INTEGER NOT NULL, -- 1 if they missed that ring
     listed        INTEGER NOT NULL, -- 1 if the call is in their list
+    member        INTEGER NOT NULL, -- 1 if they are a member
     created_at    INTEGER NOT NULL, -- when the call was created
     changed_at    INTEGER NOT NULL, -- position at which one of the other columns last changed
     PRIMARY KEY (user_id, created_at, uid)
@@ -120,6 +133,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             "CREATE INDEX calls_by_created_at ON calls (created_at, uid)",
             "CREATE INDEX calls_by_updated_at ON calls (updated_at, uid)",
             f"CREATE INDEX calls_by_starts_at ON calls (coalesce(starts_at, {NEVER}), uid)",
+            _CALL_PIECES,
             _CALL_USERS,
             # Two, so that what happens before a call has ended touches only the small one.
             "CREATE INDEX call_users_present ON call_users (user_id, calling_state, changed_at) WHERE ended = 0",

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from ringline_server.rules.outcome import Event
 from ringline_server.rules.terms import CallingState, CallState
-from ringline_server.store.codec import decode_call, decode_events
+from ringline_server.store.codec import decode_events
 from ringline_server.store.port import CallKey, ListQuery, Placed, Snapshot, StoreError, Timer
+from ringline_server.store.sqlite_call import CALL_BY_NAME, CALL_BY_ROW, placed
 from ringline_server.store.sqlite_list import list_statement
 
 T = TypeVar("T")
@@ -56,6 +57,7 @@ class SqliteSnapshot:
     """The port's ``Snapshot``. Rows are read before a method returns: a statement left open would hold up the log."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self._execute = connection.execute
         # Many reads share a view, and ask for these.
         self._head: int | None = None
@@ -75,11 +77,11 @@ class SqliteSnapshot:
         return self._oldest
 
     def call(self, key: CallKey) -> Placed | None:
-        row = self._execute("SELECT position, body FROM calls WHERE type = ? AND id = ?", key).fetchone()
-        return None if row is None else Placed(row[0], decode_call(row[1]))
+        row = self._execute(CALL_BY_NAME, key).fetchone()
+        return None if row is None else placed(self._connection, row)
 
     def calls(self, keys: Collection[CallKey]) -> list[Placed]:
-        return [placed for key in dict.fromkeys(keys) if (placed := self.call(key)) is not None]
+        return [one for key in dict.fromkeys(keys) if (one := self.call(key)) is not None]
 
     def user_calls(self, user_id: str, states: Collection[CallingState], limit: int) -> list[Placed]:
         if not states:
@@ -128,8 +130,7 @@ class SqliteSnapshot:
 
     def _placed(self, rows: Iterable[int]) -> list[Placed]:
         """Return the calls in these rows of ``calls``, in the same order."""
-        found = [self._execute("SELECT position, body FROM calls WHERE rowid = ?", (row,)).fetchone() for row in rows]
-        return [Placed(position, decode_call(body)) for position, body in found]
+        return [placed(self._connection, self._execute(CALL_BY_ROW, (row,)).fetchone()) for row in rows]
 
 
 # These only pick and sort rows, from indexes as far as can be; what is left is then read whole. CROSS JOIN and

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from ringline_server.rules.call import Call
-from ringline_server.store.codec import decode_answer, decode_call, encode_answer, encode_call, encode_events
+from ringline_server.store.codec import decode_answer, encode_answer, encode_call, encode_events
+from ringline_server.store.codec_large import is_large, pieces
 from ringline_server.store.port import (
     CallKey,
     CommitFailed,
@@ -20,6 +21,7 @@ from ringline_server.store.port import (
     Transaction,
     Write,
 )
+from ringline_server.store.sqlite_call import CALL_BY_NAME, placed
 
 T = TypeVar("T")
 
@@ -78,9 +80,9 @@ class SqliteTransaction:
         calls: dict[CallKey, Call] = {}
         with self._failing():
             for key in keys:
-                row = self._connection.execute("SELECT body FROM calls WHERE type = ? AND id = ?", key).fetchone()
+                row = self._connection.execute(CALL_BY_NAME, key).fetchone()
                 if row is not None:
-                    calls[key] = decode_call(row[0])
+                    calls[key] = placed(self._connection, row).call
         return calls
 
     def load_remembered(self, keys: Collection[RequestKey], now: int) -> dict[RequestKey, Remembered]:
@@ -109,6 +111,7 @@ class SqliteTransaction:
     def _write_steps(self, writes: Sequence[Write]) -> None:
         created: dict[str, Write] = {}
         changed: dict[str, Write] = {}
+        stored: dict[str, Call | None] = {}
         moved: set[str] = set()
         relations: dict[tuple[str, str], tuple[object, ...]] = {}
         due: dict[CallKey, int | None] = {}
@@ -117,6 +120,7 @@ class SqliteTransaction:
             step, call = write.step, write.step.call
             into = created if step.before is None or call.uid in created else changed
             into[call.uid] = write
+            stored.setdefault(call.uid, step.before)
             if step.before is not None and step.before.starts_at != call.starts_at:
                 moved.add(call.uid)
             last = step.events[-1]
@@ -132,12 +136,14 @@ class SqliteTransaction:
                     relation.last_ring,
                     int(relation.missed),
                     int(relation.listed),
+                    int(relation.member),
                     call.created_at,
                     step.position,
                 )
             if write.due_changed:
                 due[call.type, call.id] = write.due
         self._write_calls(created, changed, moved)
+        self._write_pieces(stored, {**created, **changed})
         many = self._connection.executemany
         many(_UPSERT_CALL_USER, relations.values())
         many("INSERT INTO events (position, uid, seq, time, body) VALUES (?, ?, ?, ?, ?)", events)
@@ -147,8 +153,8 @@ class SqliteTransaction:
 
     def _write_calls(self, created: dict[str, Write], changed: dict[str, Write], moved: set[str]) -> None:
         self._connection.executemany(
-            "INSERT INTO calls (position, state, updated_at, body, uid, starts_at, type, id, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO calls (position, state, updated_at, large, body, uid, starts_at, type, id, created_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (*_changed_row(write), call.starts_at, call.type, call.id, call.created_at)
                 for write in created.values()
@@ -158,7 +164,7 @@ class SqliteTransaction:
         if not changed:
             return
         updated = self._connection.executemany(
-            "UPDATE calls SET position = ?, state = ?, updated_at = ?, body = ? WHERE uid = ?",
+            "UPDATE calls SET position = ?, state = ?, updated_at = ?, large = ?, body = ? WHERE uid = ?",
             [_changed_row(write) for write in changed.values()],
         )
         if updated.rowcount != len(changed):
@@ -167,6 +173,23 @@ class SqliteTransaction:
         self._connection.executemany(
             "UPDATE calls SET starts_at = ? WHERE uid = ?",
             [(write.step.call.starts_at, uid) for uid, write in changed.items() if uid in moved],
+        )
+
+    def _write_pieces(self, stored: Mapping[str, Call | None], writes: Mapping[str, Write]) -> None:
+        """Write of large calls what is other than it is stored."""
+        cut: list[tuple[object, ...]] = []
+        written: list[tuple[object, ...]] = []
+        for uid, write in writes.items():
+            before, call = stored[uid], write.step.call
+            if is_large(call) or (before is not None and is_large(before)):
+                found = pieces(before, call)
+                cut += [(uid, *one) for one in found.cut]
+                written += [(uid, *one) for one in found.written]
+        self._connection.executemany(
+            "DELETE FROM call_pieces WHERE uid = ? AND part = ? AND ring = ? AND number >= ?", cut
+        )
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO call_pieces (uid, part, ring, number, body) VALUES (?, ?, ?, ?, ?)", written
         )
 
     @contextmanager
@@ -200,16 +223,16 @@ _UPSERT_TIMER = "INSERT INTO timers (type, id, due) VALUES (?, ?, ?) ON CONFLICT
 
 _UPSERT_CALL_USER = (
     "INSERT INTO call_users "
-    "(user_id, uid, ended, calling_state, direction, last_ring, missed, listed, created_at, changed_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = excluded.ended, "
+    "(user_id, uid, ended, calling_state, direction, last_ring, missed, listed, member, created_at, changed_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = excluded.ended, "
     "calling_state = excluded.calling_state, direction = excluded.direction, last_ring = excluded.last_ring, "
-    "missed = excluded.missed, listed = excluded.listed, changed_at = excluded.changed_at"
+    "missed = excluded.missed, listed = excluded.listed, member = excluded.member, changed_at = excluded.changed_at"
 )
 
 
 def _changed_row(write: Write) -> tuple[object, ...]:
     call = write.step.call
-    return (write.step.position, str(call.state), call.updated_at, encode_call(call), call.uid)
+    return (write.step.position, str(call.state), call.updated_at, int(is_large(call)), encode_call(call), call.uid)
 
 
 def _request_row(one: Remembered) -> tuple[object, ...]:
