@@ -81,7 +81,7 @@ def made(calls: int, past: int, rings: int) -> Path:
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
         (ended,) = database.execute("SELECT count(*) FROM calls WHERE state = 'ENDED'").fetchone()
         (ringing,) = database.execute("SELECT count(*) FROM timers").fetchone()
-        (of_one,) = database.execute("SELECT count(*) FROM call_users WHERE user_id = ?", (USER,)).fetchone()
+        (of_one,) = database.execute("SELECT count(*) FROM past_call_users WHERE user_id = ?", (USER,)).fetchone()
     progress(f"{path.name}: {ended} ended calls, {of_one} of them of one user, and {ringing} open rings")
     if ended < calls or ringing < rings or of_one < past:
         raise AssertionError(f"{path} is not what it should be: remove it")

@@ -215,9 +215,12 @@ async def call_users_agree_with_the_calls(database: Path) -> None:
     finally:
         await store.close()
     with sqlite3.connect(database) as connection:
-        rows = connection.execute(
-            "SELECT uid, user_id, ended, calling_state, direction, last_ring, missed, listed FROM call_users"
-        ).fetchall()
+        columns = "calling_state, direction, last_ring, missed, listed, member"
+        rows = [
+            row
+            for ended, table in enumerate(("call_users", "past_call_users"))
+            for row in connection.execute(f"SELECT uid, user_id, {ended}, {columns} FROM {table}")
+        ]
     connection.close()
     assert known
     for uid, user, *row in rows:
@@ -229,7 +232,9 @@ async def call_users_agree_with_the_calls(database: Path) -> None:
             expected.last_ring,
             int(expected.missed),
             int(expected.listed),
+            int(expected.member),
         ], f"{user} in {known[uid].cid}"
     has = {(uid, user) for uid, user, *_ in rows}
+    assert len(has) == len(rows)
     for uid, call in known.items():
         assert {(uid, user) for user in call.members} <= has

@@ -40,7 +40,16 @@ def meta(connection: sqlite3.Connection) -> tuple[int, int, str]:
 def test_every_table_is_strict(connection: sqlite3.Connection) -> None:
     bring_up_to_date(connection)
     strict = {row[1]: row[5] for row in connection.execute("PRAGMA table_list") if not row[1].startswith("sqlite_")}
-    assert set(strict) == {"meta", "calls", "call_pieces", "call_users", "events", "requests", "timers"}
+    assert set(strict) == {
+        "meta",
+        "calls",
+        "call_pieces",
+        "call_users",
+        "past_call_users",
+        "events",
+        "requests",
+        "timers",
+    }
     assert set(strict.values()) == {1}
     with pytest.raises(sqlite3.IntegrityError, match="cannot store TEXT value in INTEGER column"):
         connection.execute("INSERT INTO timers (type, id, due) VALUES ('default', 'standup', 'soon')")

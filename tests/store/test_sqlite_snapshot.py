@@ -9,7 +9,7 @@ import pytest
 from ringline_server.rules.terms import CallState
 from ringline_server.store import sqlite_snapshot, sqlite_transaction
 from ringline_server.store.port import ListQuery, Order
-from ringline_server.store.sqlite_list import list_statement
+from ringline_server.store.sqlite_list import list_statements
 from ringline_server.store.sqlite_schema import bring_up_to_date
 
 
@@ -30,9 +30,9 @@ def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (sqlite_snapshot.USER_CALLS.format("?, ?"), "call_users_present (user_id=? AND calling_state=?)"),
-        (sqlite_snapshot.USER_CHANGES, "call_users_present (user_id=? AND calling_state=? AND changed_at>?)"),
-        (sqlite_snapshot.USER_CHANGES, "call_users_past (user_id=? AND changed_at>?)"),
+        (sqlite_snapshot.USER_CALLS.format("?, ?"), "call_users_by_state (user_id=? AND calling_state=?)"),
+        (sqlite_snapshot.USER_CHANGES, "call_users_by_state (user_id=? AND calling_state=? AND changed_at>?)"),
+        (sqlite_snapshot.USER_CHANGES, "past_call_users_by_change (user_id=? AND changed_at>?)"),
         (sqlite_snapshot.IN_STATE, "calls_by_state (state=? AND position<?)"),
         (sqlite_snapshot.CHANGED_IN_STATE, "calls_by_state (state=? AND position>?)"),
         (sqlite_snapshot.ACTIVE_CALLS, "calls_by_state (state=?)"),
@@ -64,12 +64,29 @@ def test_a_page_of_a_list_is_found_by_an_index(
     states: frozenset[CallState],
 ) -> None:
     query = ListQuery(user, order=order, member_user_id=member, after=after, call_states=states)
-    steps = [step for step in plan(connection, list_statement(query)[0]) if "json_each" not in step]
-    if user or member:
-        assert not any("SCAN" in step for step in steps), steps
-    else:
-        by = order.name.lower().rsplit("_", 1)[0]
-        assert steps[0].startswith("SEARCH" if after else "SCAN"), steps
-        assert f"calls_by_{by}" in steps[0], steps
-    whole = bool(user or member) and order in (Order.UPDATED_AT_DESC, Order.STARTS_AT_ASC)
-    assert any("TEMP B-TREE" in step for step in steps) == whole, steps
+    statements = [statement for statement, _ in list_statements(query)]
+    assert len(statements) == (2 if user or member else 1)
+    for statement in statements:
+        steps = plan(connection, statement)
+        if user or member:
+            assert not any("SCAN" in step for step in steps), steps
+        else:
+            by = order.name.lower().rsplit("_", 1)[0]
+            assert steps[0].startswith("SEARCH" if after else "SCAN"), steps
+            assert f"calls_by_{by}" in steps[0], steps
+        whole = bool(user or member) and order in (Order.UPDATED_AT_DESC, Order.STARTS_AT_ASC)
+        assert any("TEMP B-TREE" in step for step in steps) == whole, steps
+
+
+@pytest.mark.parametrize(
+    ("states", "tables"),
+    [
+        (frozenset[CallState](), ["call_users", "past_call_users"]),
+        (frozenset({CallState.ENDED}), ["past_call_users"]),
+        (frozenset({CallState.RINGING, CallState.ACTIVE}), ["call_users"]),
+        (frozenset({CallState.RINGING, CallState.ENDED}), ["call_users", "past_call_users"]),
+    ],
+)
+def test_a_list_reads_only_where_its_states_are(states: frozenset[CallState], tables: list[str]) -> None:
+    statements = [statement for statement, _ in list_statements(ListQuery("ann", call_states=states))]
+    assert [statement.split(" FROM ")[1].split()[0] for statement in statements] == tables

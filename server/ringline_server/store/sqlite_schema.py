@@ -67,12 +67,9 @@ CREATE TABLE call_pieces (
     PRIMARY KEY (uid, part, ring, number)
 ) STRICT, WITHOUT ROWID"""
 
-_CALL_USERS = """
-CREATE TABLE call_users (
-    -- What a call is to each user who has or had to do with it.
+_USER_COLUMNS = """
     user_id       TEXT NOT NULL,    -- whose side of the call this is
     uid           TEXT NOT NULL,    -- of the call
-    ended         INTEGER NOT NULL, -- 1 if the call is ENDED
     calling_state TEXT NOT NULL,    -- IDLE, RINGING, JOINED or LEFT
     direction     TEXT,             -- INCOMING, OUTGOING, or NULL if no ring of the session is theirs
     last_ring     INTEGER NOT NULL, -- number of their latest ring; 0 if there was none
@@ -83,6 +80,16 @@ CREATE TABLE call_users (
     changed_at    INTEGER NOT NULL, -- position at which one of the other columns last changed
     PRIMARY KEY (user_id, created_at, uid)
 ) STRICT, WITHOUT ROWID"""
+
+_CALL_USERS = f"""
+CREATE TABLE call_users (
+    -- What a call that has not ended is to each user who has or had to do with it. Few rows, which change often.
+{_USER_COLUMNS}"""
+
+_PAST_CALL_USERS = f"""
+CREATE TABLE past_call_users (
+    -- The same of calls that have ended. Many rows, which hardly ever change.
+{_USER_COLUMNS}"""
 
 _EVENTS = """
 CREATE TABLE events (
@@ -135,9 +142,9 @@ MIGRATIONS: tuple[Migration, ...] = (
             f"CREATE INDEX calls_by_starts_at ON calls (coalesce(starts_at, {NEVER}), uid)",
             _CALL_PIECES,
             _CALL_USERS,
-            # Two, so that what happens before a call has ended touches only the small one.
-            "CREATE INDEX call_users_present ON call_users (user_id, calling_state, changed_at) WHERE ended = 0",
-            "CREATE INDEX call_users_past ON call_users (user_id, changed_at) WHERE ended = 1",
+            "CREATE INDEX call_users_by_state ON call_users (user_id, calling_state, changed_at)",
+            _PAST_CALL_USERS,
+            "CREATE INDEX past_call_users_by_change ON past_call_users (user_id, changed_at)",
             _EVENTS,
             "CREATE UNIQUE INDEX events_by_call ON events (uid, seq)",
             _REQUESTS,

@@ -11,7 +11,7 @@ from ringline_server.rules.terms import CallingState, CallState
 from ringline_server.store.codec import decode_events
 from ringline_server.store.port import CallKey, ListQuery, Placed, Snapshot, StoreError, Timer
 from ringline_server.store.sqlite_call import CALL_BY_NAME, CALL_BY_ROW, placed
-from ringline_server.store.sqlite_list import list_statement
+from ringline_server.store.sqlite_list import descends, list_statements
 
 T = TypeVar("T")
 
@@ -104,8 +104,9 @@ class SqliteSnapshot:
         return self._placed(row for _, row in rows[:limit])
 
     def list_calls(self, query: ListQuery) -> list[Placed]:
-        statement, parameters = list_statement(query)
-        return self._placed(row for (row,) in self._execute(statement, parameters).fetchall())
+        rows = [row for parts in list_statements(query) for row in self._execute(*parts).fetchall()]
+        rows.sort(reverse=descends(query.order))
+        return self._placed(row for *_, row in rows[: query.limit])
 
     def call_events(self, uid: str, after_seq: int, limit: int) -> list[Event]:
         steps = self._execute(CALL_EVENTS, (uid, after_seq, limit)).fetchall()
@@ -137,18 +138,17 @@ class SqliteSnapshot:
 # INDEXED BY hold the planner to the index that makes the cost independent of a user's history (W9).
 
 USER_CALLS = (
-    "SELECT c.position, c.rowid FROM call_users AS u INDEXED BY call_users_present CROSS JOIN calls AS c "
-    "ON c.uid = u.uid WHERE u.user_id = ? AND u.ended = 0 AND u.calling_state IN ({}) "
-    "ORDER BY c.position DESC LIMIT ?"
+    "SELECT c.position, c.rowid FROM call_users AS u INDEXED BY call_users_by_state CROSS JOIN calls AS c "
+    "ON c.uid = u.uid WHERE u.user_id = ? AND u.calling_state IN ({}) ORDER BY c.position DESC LIMIT ?"
 )
 
-# All states, named: with them the index of present calls is searched for what is newer.
+# All states, named: with them the index is searched for what is newer.
 USER_CHANGES = (
     "SELECT u.changed_at, c.rowid FROM ("  # noqa: S608 -- the rules' own words
-    "SELECT changed_at, uid FROM call_users INDEXED BY call_users_present WHERE user_id = ? AND ended = 0 "
+    "SELECT changed_at, uid FROM call_users INDEXED BY call_users_by_state WHERE user_id = ? "
     f"AND calling_state IN ({', '.join([repr(str(state)) for state in CallingState])}) AND changed_at > ? "
     "UNION ALL "
-    "SELECT changed_at, uid FROM call_users INDEXED BY call_users_past WHERE user_id = ? AND ended = 1 "
+    "SELECT changed_at, uid FROM past_call_users INDEXED BY past_call_users_by_change WHERE user_id = ? "
     "AND changed_at > ? ORDER BY changed_at LIMIT ?"
     ") AS u CROSS JOIN calls AS c ON c.uid = u.uid ORDER BY u.changed_at"
 )

@@ -113,7 +113,7 @@ class SqliteTransaction:
         changed: dict[str, Write] = {}
         stored: dict[str, Call | None] = {}
         moved: set[str] = set()
-        relations: dict[tuple[str, str], tuple[object, ...]] = {}
+        relations: dict[tuple[str, str], tuple[bool, tuple[object, ...]]] = {}
         due: dict[CallKey, int | None] = {}
         events: list[tuple[object, ...]] = []
         for write in writes:
@@ -128,24 +128,27 @@ class SqliteTransaction:
             for user, relation in write.relations:
                 # Plain numbers and texts: for all else Python looks for an adapter, which takes longer than to write.
                 relations[user, call.uid] = (
-                    user,
-                    call.uid,
-                    int(relation.ended),
-                    str(relation.calling_state),
-                    None if relation.direction is None else str(relation.direction),
-                    relation.last_ring,
-                    int(relation.missed),
-                    int(relation.listed),
-                    int(relation.member),
-                    call.created_at,
-                    step.position,
+                    relation.ended,
+                    (
+                        user,
+                        call.uid,
+                        str(relation.calling_state),
+                        None if relation.direction is None else str(relation.direction),
+                        relation.last_ring,
+                        int(relation.missed),
+                        int(relation.listed),
+                        int(relation.member),
+                        call.created_at,
+                        step.position,
+                    ),
                 )
             if write.due_changed:
                 due[call.type, call.id] = write.due
         self._write_calls(created, changed, moved)
         self._write_pieces(stored, {**created, **changed})
+        again = {uid for uid, write in {**created, **changed}.items() if write.step.call.session > 1}
+        self._write_users(relations.values(), again)
         many = self._connection.executemany
-        many(_UPSERT_CALL_USER, relations.values())
         many("INSERT INTO events (position, uid, seq, time, body) VALUES (?, ?, ?, ?, ?)", events)
         many(_UPSERT_TIMER, [(*key, at) for key, at in due.items() if at is not None])
         many("DELETE FROM timers WHERE type = ? AND id = ?", [key for key, at in due.items() if at is None])
@@ -192,6 +195,23 @@ class SqliteTransaction:
             "INSERT OR REPLACE INTO call_pieces (uid, part, ring, number, body) VALUES (?, ?, ?, ?, ?)", written
         )
 
+    def _write_users(self, rows: Collection[tuple[bool, tuple[object, ...]]], again: Collection[str]) -> None:
+        """Write what calls are to users, each with whether the call has ended.
+
+        ``again`` are the calls in their second session or a later one: only they can have rows of the past that are
+        none any more.
+        """
+        present = [row for is_over, row in rows if not is_over]
+        past = [row for is_over, row in rows if is_over]
+        many = self._connection.executemany
+        if present:
+            many(_UPSERT_CALL_USER, present)
+            if again:
+                many(_DELETE_PAST_CALL_USER, [(row[0], row[-2], row[1]) for row in present if row[1] in again])
+        if past:
+            many(_UPSERT_PAST_CALL_USER, past)
+            many(_DELETE_CALL_USER, [(row[0], row[-2], row[1]) for row in past])
+
     @contextmanager
     def _failing(self) -> Iterator[None]:
         """Turn an error of SQLite's into one of the port's, which also ends the transaction."""
@@ -223,11 +243,17 @@ _UPSERT_TIMER = "INSERT INTO timers (type, id, due) VALUES (?, ?, ?) ON CONFLICT
 
 _UPSERT_CALL_USER = (
     "INSERT INTO call_users "
-    "(user_id, uid, ended, calling_state, direction, last_ring, missed, listed, member, created_at, changed_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ended = excluded.ended, "
-    "calling_state = excluded.calling_state, direction = excluded.direction, last_ring = excluded.last_ring, "
-    "missed = excluded.missed, listed = excluded.listed, member = excluded.member, changed_at = excluded.changed_at"
+    "(user_id, uid, calling_state, direction, last_ring, missed, listed, member, created_at, changed_at) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET calling_state = excluded.calling_state, "
+    "direction = excluded.direction, last_ring = excluded.last_ring, missed = excluded.missed, "
+    "listed = excluded.listed, member = excluded.member, changed_at = excluded.changed_at"
 )
+
+_DELETE_CALL_USER = "DELETE FROM call_users WHERE user_id = ? AND created_at = ? AND uid = ?"
+
+_UPSERT_PAST_CALL_USER = _UPSERT_CALL_USER.replace("call_users", "past_call_users")
+
+_DELETE_PAST_CALL_USER = _DELETE_CALL_USER.replace("call_users", "past_call_users")
 
 
 def _changed_row(write: Write) -> tuple[object, ...]:
@@ -245,7 +271,7 @@ def _request_row(one: Remembered) -> tuple[object, ...]:
 def _failure(what: str, error: Exception) -> StoreError:
     """Return the error of a transaction that was certainly not committed."""
     kind = StoreBroken if _code(error) in _LOST_SYNC else CommitFailed
-    return kind(f"{what}: {_describe(error)}")
+    return kind(f"{what}: {describe(error)}")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:
@@ -254,7 +280,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
     except _Failure as error:
-        raise CommitUnknown(f"cannot roll back: {_describe(error)}") from error
+        raise CommitUnknown(f"cannot roll back: {describe(error)}") from error
 
 
 def _after_failed_commit(connection: sqlite3.Connection, error: Exception) -> StoreError:
@@ -262,10 +288,10 @@ def _after_failed_commit(connection: sqlite3.Connection, error: Exception) -> St
 
     An I/O error leaves what is on the disk unknown for good: pages that could not be synced are dropped by the kernel.
     """
-    text = f"cannot commit: {_describe(error)}"
-    family = _code(error) & _PRIMARY
-    if family == sqlite3.SQLITE_IOERR:
+    text = f"cannot commit: {describe(error)}"
+    if is_io_error(error):
         return StoreBroken(text)
+    family = _code(error) & _PRIMARY
     known = connection.in_transaction or family in _ROLLED_BACK
     try:
         _roll_back(connection)
@@ -280,5 +306,11 @@ def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", -1)
 
 
-def _describe(error: Exception) -> str:
+def is_io_error(error: Exception) -> bool:
+    """Whether the disk has failed."""
+    return _code(error) & _PRIMARY == sqlite3.SQLITE_IOERR
+
+
+def describe(error: Exception) -> str:
+    """Return SQLite's name of the error, and its text."""
     return f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
