@@ -16,11 +16,12 @@ import aiosqlite
 
 from ringline_server.store.file_lock import FileLock
 from ringline_server.store.port import CommitUnknown, Snapshot, StoreBroken, StoreError, Transaction
+from ringline_server.store.sqlite_checkpoint import Checkpoints
 from ringline_server.store.sqlite_connection import open_reader, open_writer
 from ringline_server.store.sqlite_schema import bring_up_to_date
 from ringline_server.store.sqlite_snapshot import run_reads
 from ringline_server.store.sqlite_thread import ThreadConnection, run
-from ringline_server.store.sqlite_transaction import run_transaction
+from ringline_server.store.sqlite_transaction import describe, is_io_error, run_transaction
 
 T = TypeVar("T")
 
@@ -61,11 +62,14 @@ class SqliteStore:
         self._path = Path()
         self._lock: FileLock | None = None
         self._writer: aiosqlite.Connection | None = None
+        self._checkpoints: Checkpoints | None = None
         self._readers: list[aiosqlite.Connection] = []
         self._idle: list[aiosqlite.Connection] = []
         self._reads: deque[_Read[Any]] = deque()
         self._reading: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()
+        """Held by whoever writes, or must not have anybody write."""
+        self._closing = asyncio.Lock()
         self._epoch = ""
         self._broken: StoreBroken | None = None
 
@@ -108,13 +112,19 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Wait for what is under way and let go of the file. May be called more than once."""
-        async with self._turn:
-            readers, self._readers = self._readers, []
-            writer, self._writer = self._writer, None
+        async with self._closing:
+            async with self._turn:
+                readers, self._readers = self._readers, []
+                writer, self._writer = self._writer, None
+                self._idle = []
+            # Without the turn, which a checkpoint may wait for.
+            if self._checkpoints is not None:
+                with contextlib.suppress(sqlite3.Error):
+                    await self._checkpoints.close()
+                self._checkpoints = None
             for reader in readers:
                 with contextlib.suppress(sqlite3.Error):
                     await reader.close()
-            self._idle = []
             if writer is not None:
                 # The last one to close moves the log into the database.
                 with contextlib.suppress(sqlite3.Error):
@@ -130,6 +140,7 @@ class SqliteStore:
     async def _connect(self) -> None:
         self._writer = await open_writer(self._path, self._factory)
         self._epoch = await run(self._writer, bring_up_to_date)
+        self._checkpoints = Checkpoints(await open_writer(self._path), self._turn, self._checkpoint_failed)
         for _ in range(self._reader_count):
             reader = await open_reader(self._path)
             self._readers.append(reader)
@@ -168,13 +179,21 @@ class SqliteStore:
             if writer is None:
                 raise StoreError(_NOT_OPEN)
             try:
-                return await run(writer, partial(run_transaction, work=work))
+                result = await run(writer, partial(run_transaction, work=work))
             except CommitUnknown:
                 await self._reopen(writer)
                 raise
             except StoreBroken as broken:
                 self._broken = broken
                 raise
+            if self._checkpoints is not None:
+                self._checkpoints.look(writer.total_changes)
+            return result
+
+    def _checkpoint_failed(self, error: sqlite3.Error) -> None:
+        """Give up if the disk has failed; what else it was, such as a full disk, can be over the next time."""
+        if is_io_error(error):
+            self._broken = StoreBroken(f"cannot move the log into the database: {describe(error)}")
 
     async def _reopen(self, writer: aiosqlite.Connection) -> None:
         with contextlib.suppress(sqlite3.Error):

@@ -1,4 +1,4 @@
-"""How the database is opened: one connection that writes and checkpoints, and others that only read."""
+"""How the database is opened: connections that write or checkpoint, and others that only read."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _WRITER = (
     "PRAGMA fullfsync = ON",
     "PRAGMA checkpoint_fullfsync = ON",
     "PRAGMA journal_size_limit = 67108864",
-    # Pages, 16 MB: the longer the log, the more often a checkpoint writes a page once that was changed many times.
-    "PRAGMA wal_autocheckpoint = 4000",
+    # Another connection does, see ``sqlite_checkpoint``.
+    "PRAGMA wal_autocheckpoint = 0",
     "PRAGMA cache_size = -65536",
 )
 
@@ -46,7 +46,7 @@ _READER = (
 
 
 async def open_writer(path: Path, factory: type[ThreadConnection] = ThreadConnection) -> aiosqlite.Connection:
-    """Open the connection that writes, making the file if need be; raise StoreError if it cannot be durable."""
+    """Open a connection that writes, making the file if need be; raise StoreError if it cannot be durable."""
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         oldest = ".".join(map(str, _OLDEST_SQLITE))
         raise StoreError(f"this Python comes with SQLite {sqlite3.sqlite_version}; {oldest} or newer is needed")
