@@ -52,21 +52,22 @@ class Draft:
         main: bool = False,
     ) -> None:
         """Add an event; the latest ``main`` one is the step's cause (X2), else the first."""
-        actor = self.context.actor
+        actor, call, before = self.context.actor, self.call, self.before
+        # Without the fields' names, which take as long to sort out as all the rest.
         event = Event(
-            seq=self.before.seq + len(self._events) + 1,
-            type=type_,
-            time=self.now,
-            cid=self.call.cid,
-            uid=self.call.uid,
-            session=self.call.session,
-            revision=self.before.revision + 1,
-            actor_user_id=actor.user_id,
-            acting_service_id=actor.service_id,
-            device_id=actor.device_id if device_id is None else device_id,
-            ring_id=self.call.ring_id(ring),
-            subject_user_ids=tuple(subjects),
-            reason=reason,
+            before.seq + len(self._events) + 1,
+            type_,
+            self.now,
+            call.cid,
+            call.uid,
+            call.session,
+            before.revision + 1,
+            actor.user_id,
+            actor.service_id,
+            actor.device_id if device_id is None else device_id,
+            call.ring_id(ring),
+            tuple(subjects),
+            reason,
         )
         self._events.append(event)
         if main or self._main is None:

@@ -19,7 +19,7 @@ from ringline_server.rules.call import Call, Cause
 from ringline_server.rules.outcome import Answer, Event
 from ringline_server.rules.settings import NO_OVERRIDE
 from ringline_server.rules.terms import EndReason, EventType, Gone
-from ringline_server.store.codec_large import is_large, join
+from ringline_server.store.codec_large import join
 from ringline_server.store.codec_parts import (
     Fields,
     decode_asked,
@@ -52,9 +52,8 @@ _common = attrgetter(*_COMMON)
 _own = attrgetter(*_OWN)
 
 
-def encode_call(call: Call) -> str:
+def encode_call(call: Call, *, large: bool = False) -> str:
     """Return the call as text; of a large one without what is in its pieces (``codec_large``)."""
-    large = is_large(call)
     fields: Fields = {
         "type": call.type,
         "id": call.id,
