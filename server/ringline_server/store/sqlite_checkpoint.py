@@ -13,8 +13,8 @@ import aiosqlite
 
 from ringline_server.store.sqlite_thread import run
 
-PAGES = 8_000
-"""The log is moved when it has about so many, 32 MB. The longer it is, the more often a page of the database is written
+PAGES = 4_000
+"""The log is moved when it has about so many, 16 MB. The longer it is, the more often a page of the database is written
 once that was changed many times, but the longer takes a start after a crash."""
 
 A_COMMIT = 6
