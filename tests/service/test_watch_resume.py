@@ -16,7 +16,7 @@ from ringline.v1 import call_pb2 as calls
 from ringline.v1 import call_service_pb2 as pb
 from ringline_server.hub import run as hub_run
 from ringline_server.hub import watch as hub_watch
-from ringline_server.store import codec
+from ringline_server.store import codec_large
 from tests.clock import FakeClock
 from tests.service.host import InProcess, Server, serving
 from tests.service.phone import ADDED, REMOVED, Phone, Picture, Screen, Shown, outcome, refused
@@ -294,7 +294,7 @@ async def test_W4_a_stream_cut_after_any_message_and_resumed_shows_what_a_fresh_
 async def test_W4_W6_the_same_of_calls_that_count_as_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, phases: int
 ) -> None:
-    for module, name in ((hub_watch, "MANY_MEMBERS"), (hub_run, "MANY_MEMBERS"), (codec, "FEW_MEMBERS")):
+    for module, name in ((hub_watch, "MANY_MEMBERS"), (hub_run, "MANY_MEMBERS"), (codec_large, "FEW")):
         monkeypatch.setattr(module, name, 1)
     async with serving(InProcess(tmp_path / "ringline.db", FakeClock())) as server:
         await cut_anywhere(server, seed, phases)
