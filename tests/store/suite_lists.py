@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -33,7 +34,7 @@ class ListSuite(SuiteFixtures):
             expected = _expected(book, query)
             assert (not expected) == (user == "nobody")
             for limit in (1, 2, 3, 100):
-                assert await _pages(store, replace(query, limit=limit)) == expected, order
+                assert await pages(store, replace(query, limit=limit)) == expected, order
 
     @pytest.mark.parametrize(
         "query",
@@ -66,7 +67,11 @@ class ListSuite(SuiteFixtures):
             assert len(expected) < len(_expected(book, ListQuery(query.user_id)))
             assert (not expected) == (query.member_user_id == "nobody")
             for limit in (2, 100):
-                assert await _pages(store, replace(ordered, limit=limit)) == expected, order
+                assert await pages(store, replace(ordered, limit=limit)) == expected, order
+
+
+def _expected(book: Book, query: ListQuery) -> list[str]:
+    return expected_list((step.call for step in book.present.values()), query)
 
 
 def _key(call: Call, order: Order) -> int | None:
@@ -79,14 +84,17 @@ def _key(call: Call, order: Order) -> int | None:
             return call.starts_at
 
 
-def _expected(book: Book, query: ListQuery) -> list[str]:
+def expected_list(calls: Iterable[Call], query: ListQuery) -> list[str]:
     """Return the uids of the whole list, found the slow way."""
-    calls = [step.call for step in book.present.values() if _listed(step.call, query)]
+    return [call.uid for call in _sorted([call for call in calls if _listed(call, query)], query)]
+
+
+def _sorted(calls: list[Call], query: ListQuery) -> list[Call]:
     calls.sort(
         key=lambda call: ((key := _key(call, query.order)) is None, key or 0, call.uid),
         reverse=query.order in (Order.CREATED_AT_DESC, Order.UPDATED_AT_DESC),
     )
-    return [call.uid for call in calls]
+    return calls
 
 
 def _listed(call: Call, query: ListQuery) -> bool:
@@ -107,7 +115,7 @@ def _listed(call: Call, query: ListQuery) -> bool:
     )
 
 
-async def _pages(store: Store, query: ListQuery) -> list[str]:
+async def pages(store: Store, query: ListQuery) -> list[str]:
     """Return the uids of a list, page after page."""
     found: list[str] = []
     while page := await store.read(lambda s, q=query: s.list_calls(q)):  # type: ignore[misc]

@@ -96,9 +96,11 @@ class WritingSuite(SuiteFixtures):
         await written()
         world.add("ann", *users[50:70])
         await written()
-        world.end("ann")
-        await written()
         world.remove("ann", *users)
+        await written()
+        world.add("ann", *users[:60])
+        await written()
+        world.end("ann")
         await written()
 
     async def test_any_text_is_kept_as_it_is(self, store: Store, book: Book) -> None:

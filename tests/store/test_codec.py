@@ -159,6 +159,10 @@ def test_of_a_large_call_only_pieces_that_have_changed_are_written_again() -> No
     assert pieces(after, call).cut == [("participants", 0, 0)]
 
 
+def test_what_is_in_pieces_is_part_of_the_files_format() -> None:
+    assert (codec_large.FEW, codec_large.PIECE) == (50, 8), "what is stored is told from these: it takes a migration"
+
+
 def test_a_call_that_is_small_again_has_no_pieces() -> None:
     users = [f"user-{number}" for number in range(51)]
     call = Call("default", "standup", "u1", "ann", 5, 5, members={u: Member(u, "host", b"", 1, 1) for u in users})

@@ -68,6 +68,7 @@ async def on_writer(store: SqliteStore, sql: str) -> object:
         ("auto_vacuum", 2),
         ("application_id", 0x52494E47),
         ("busy_timeout", 5000),
+        ("wal_autocheckpoint", 0),
     ],
 )
 async def test_the_writer_is_set_up_to_be_durable(store: SqliteStore, pragma: str, value: object) -> None:

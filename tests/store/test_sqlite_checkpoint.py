@@ -82,6 +82,64 @@ async def test_transactions_go_on_while_the_log_is_moved(store: SqliteStore, mon
     await closing
 
 
+async def test_the_log_begins_anew_though_every_move_was_overtaken(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_checkpoint, "_move", lambda _: None)
+    book, log = Book(), Path(f"{store._path}-wal")
+    await write_and_move(store, book, 30)
+    size = log.stat().st_size
+    await write_and_move(store, book, 60)
+    assert log.stat().st_size < size + 20 * PAGE
+
+
+async def test_what_reads_have_kept_from_beginning_anew_is_tried_sooner(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = 0
+
+    def begin_anew(_: sqlite3.Connection) -> bool:
+        nonlocal tried
+        tried += 1
+        return begins
+
+    monkeypatch.setattr(sqlite_checkpoint, "_begin_anew", begin_anew)
+    begins, book = True, Book()
+    await write_and_move(store, book, 24)
+    usual, tried, begins = tried, 0, False
+    await write_and_move(store, book, 24)
+    assert tried > usual
+
+
+async def test_a_commit_of_many_rows_counts_for_more(store: SqliteStore) -> None:
+    assert store._checkpoints is not None
+    book = Book()
+    await write(store, book, "small")
+    assert store._checkpoints._moving is None
+    world = book.world("large")
+    world.create("ann", ["ann", *(f"user-{number}" for number in range(200))])
+    await store.transact(book.writing(world))
+    assert store._checkpoints._moving is not None
+
+
+async def test_what_moves_the_log_syncs_as_the_writer_does(store: SqliteStore) -> None:
+    assert store._checkpoints is not None
+    connection = store._checkpoints._connection
+    assert await run(connection, lambda connection: connection.execute("PRAGMA synchronous").fetchone()) == (2,)
+
+
+async def test_a_store_closes_though_memory_ran_out_while_the_log_was_moved(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: sqlite3.Connection) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(sqlite_checkpoint, "_move", fail)
+    await write_and_move(store, Book(), 10)
+    await store.close()
+    await store.open()
+
+
 async def test_a_disk_that_fails_while_the_log_is_moved_breaks_the_store(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,8 +173,8 @@ async def test_a_disk_that_is_full_while_the_log_is_moved_is_tried_again(
 
 
 async def test_what_is_read_meanwhile_stays_as_it_was(store: SqliteStore) -> None:
-    """A read that goes on holds up the log, and nothing else."""
-    book = Book()
+    """A read that goes on holds up the log, and nothing else; afterwards it begins anew."""
+    book, log = Book(), Path(f"{store._path}-wal")
     await write(store, book, "first")
     reader = store._readers[0]
     await run(reader, lambda connection: connection.execute("BEGIN"))
@@ -125,4 +183,7 @@ async def test_what_is_read_meanwhile_stays_as_it_was(store: SqliteStore) -> Non
     await write_and_move(store, book, 20)
     assert await run(reader, lambda connection: connection.execute(count).fetchone()) == (1,)
     await run(reader, lambda connection: connection.execute("ROLLBACK"))
+    size = log.stat().st_size
+    await write_and_move(store, book, 60)
+    assert log.stat().st_size < size + 60 * PAGE
     assert await store.read(head) == book.head

@@ -133,7 +133,7 @@ class Ring:
         return self._text_bytes
 
     def with_finished(self, finished: Mapping[str, Target]) -> Ring:
-        """Return the ring with these targets, which rang, in their final states.
+        """Return the ring with these targets, all of which ring so far, in their final states.
 
         One who answers among hundreds makes nothing to be worked out anew.
         """

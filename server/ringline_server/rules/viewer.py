@@ -38,7 +38,7 @@ class ViewerState:
 
 @value
 class Relation:
-    """The part of a user's side by which calls are found again: one row of ``call_users``."""
+    """The part of a user's side by which calls are found again: one row of the store's."""
 
     ended: bool
     calling_state: CallingState
@@ -136,7 +136,7 @@ def _target_expiry(ring: Ring, target: Target) -> int | None:
 
 
 def relation(call: Call, user_id: str) -> Relation:
-    """Return the row of ``call_users`` for the user, of a call that is no draft's any more; worked out once."""
+    """Return the store's row for the user, of a call that is no draft's any more; worked out once."""
     row = call.relations.get(user_id)
     if row is None:
         row = call.relations[user_id] = _relation(call, user_id)

@@ -2,7 +2,7 @@
 
 Members, participants, who is gone and each ring's targets are parts; a part is cut into pieces of a few, in its order.
 A piece is written again if one of its few is another object than in the state before: a draft leaves alone what it does
-not change.
+not change. What is in pieces, ``codec`` leaves out of a large call's own row.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from ringline_server.rules.call import Call
 from ringline_server.store.codec_parts import Fields, encode_member, encode_participant, encode_target
 
 FEW = 50
-"""A call that has more members, participants and gone together is large."""
+"""A call that has more members, participants and gone together is large.
+
+This and ``PIECE`` are part of the file's format: what is stored already is told from them. To change one of them takes
+a migration that writes all pieces anew.
+"""
 
 PIECE = 8
 """How many are in a piece, so that it is about a kilobyte: what SQLite keeps of such a row on its page."""

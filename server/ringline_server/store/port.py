@@ -48,7 +48,7 @@ class Write:
 
     step: Step
     relations: tuple[tuple[str, Relation], ...]
-    """Users whose row of ``call_users`` changes, with what it becomes; ``changed_at`` is the step's position."""
+    """Users to whom the call is something else now, with what it becomes; ``changed_at`` is the step's position."""
     due: int | None
     """When the call's earliest deadline is; None if it has none."""
     due_changed: bool

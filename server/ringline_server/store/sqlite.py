@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import aiosqlite
+import structlog
+from structlog.typing import FilteringBoundLogger
 
 from ringline_server.store.file_lock import FileLock
 from ringline_server.store.port import CommitUnknown, Snapshot, StoreBroken, StoreError, Transaction
@@ -21,9 +23,11 @@ from ringline_server.store.sqlite_connection import open_reader, open_writer
 from ringline_server.store.sqlite_schema import bring_up_to_date
 from ringline_server.store.sqlite_snapshot import run_reads
 from ringline_server.store.sqlite_thread import ThreadConnection, run
-from ringline_server.store.sqlite_transaction import describe, is_io_error, run_transaction
+from ringline_server.store.sqlite_transaction import describe, is_fatal, run_transaction
 
 T = TypeVar("T")
+
+_log: FilteringBoundLogger = structlog.get_logger(__name__)
 
 MAX_AT_ONCE = 32
 """Reads in one transaction."""
@@ -190,9 +194,10 @@ class SqliteStore:
                 self._checkpoints.look(writer.total_changes)
             return result
 
-    def _checkpoint_failed(self, error: sqlite3.Error) -> None:
-        """Give up if the disk has failed; what else it was, such as a full disk, can be over the next time."""
-        if is_io_error(error):
+    def _checkpoint_failed(self, error: Exception) -> None:
+        """Give up if the file is no good any more; what else it was, such as a full disk, can be over the next time."""
+        _log.error("checkpoint_failed", path=str(self._path), detail=describe(error))
+        if is_fatal(error):
             self._broken = StoreBroken(f"cannot move the log into the database: {describe(error)}")
 
     async def _reopen(self, writer: aiosqlite.Connection) -> None:

@@ -17,21 +17,24 @@ PAGES = 4_000
 """The log is moved when it has about so many, 16 MB. The longer it is, the more often a page of the database is written
 once that was changed many times, but the longer takes a start after a crash."""
 
-A_COMMIT = 6
+A_COMMIT = 10
 """Pages that a commit writes whatever it changes, about."""
 
 ROWS_A_PAGE = 4
 """Changed rows for each page more, about."""
 
+PATIENCE = 20
+"""Milliseconds that nobody can write, at most, while the log waits for reads to end so that it can begin anew."""
+
 
 class Checkpoints:
     """Moves the log whenever enough was written.
 
-    ``turn`` is what a transaction holds; ``failed`` is told of an error after which the next one is not tried.
+    ``turn`` is what a transaction holds; ``failed`` is told what could not be done, before it is tried again.
     """
 
     def __init__(
-        self, connection: aiosqlite.Connection, turn: asyncio.Lock, failed: Callable[[sqlite3.Error], None]
+        self, connection: aiosqlite.Connection, turn: asyncio.Lock, failed: Callable[[Exception], None]
     ) -> None:
         self._connection = connection
         self._turn = turn
@@ -52,7 +55,7 @@ class Checkpoints:
     async def close(self) -> None:
         """Wait for what is under way, and close the connection. Not to be called by who has the turn."""
         if self._moving is not None:
-            await self._moving
+            await asyncio.wait([self._moving])
         await self._connection.close()
 
     async def _move(self) -> None:
@@ -64,11 +67,22 @@ class Checkpoints:
             await run(self._connection, _move)
             await run(self._connection, _move)
             async with self._turn:
-                await run(self._connection, _move)
-        except sqlite3.Error as error:
+                begun_anew = await run(self._connection, _begin_anew)
+        # Running out of memory in SQLite is a MemoryError in Python.
+        except (sqlite3.Error, MemoryError) as error:
             self._failed(error)
+        else:
+            if not begun_anew:
+                self._pages += PAGES // 2
 
 
 def _move(connection: sqlite3.Connection) -> None:
     """Move what is committed, as far as no read needs the database as it was."""
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _begin_anew(connection: sqlite3.Connection) -> bool:
+    """Move what is left, and have the next commit write where the log begins; return whether reads allowed it."""
+    connection.execute(f"PRAGMA busy_timeout = {PATIENCE}").fetchall()
+    ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+    return not busy

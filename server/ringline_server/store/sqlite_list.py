@@ -45,7 +45,7 @@ def list_statements(query: ListQuery) -> Iterator[tuple[str, list[object]]]:
     if query.user_id is None and not query.member_user_id:
         yield _statement(query, "")
         return
-    if not query.call_states or query.call_states != _ENDED:
+    if query.call_states != _ENDED:
         yield _statement(query, "call_users")
     if not query.call_states or CallState.ENDED in query.call_states:
         yield _statement(query, "past_call_users")

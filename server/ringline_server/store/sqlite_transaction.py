@@ -164,9 +164,9 @@ def _after_failed_commit(connection: sqlite3.Connection, error: Exception) -> St
     An I/O error leaves what is on the disk unknown for good: pages that could not be synced are dropped by the kernel.
     """
     text = f"cannot commit: {describe(error)}"
-    if is_io_error(error):
-        return StoreBroken(text)
     family = _code(error) & _PRIMARY
+    if family == sqlite3.SQLITE_IOERR:
+        return StoreBroken(text)
     known = connection.in_transaction or family in _ROLLED_BACK
     try:
         _roll_back(connection)
@@ -181,9 +181,9 @@ def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", -1)
 
 
-def is_io_error(error: Exception) -> bool:
-    """Whether the disk has failed."""
-    return _code(error) & _PRIMARY == sqlite3.SQLITE_IOERR
+def is_fatal(error: Exception) -> bool:
+    """Whether the disk has failed, or what is in the file is none of ours any more."""
+    return _code(error) & _PRIMARY in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def describe(error: Exception) -> str:
