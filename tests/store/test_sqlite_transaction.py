@@ -23,14 +23,6 @@ from tests.store.suite_fixtures import head
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "ringline.db")
-    await store.open()
-    yield store
-    await store.close()
-
-
-@pytest.fixture
 def book() -> Book:
     return Book()
 

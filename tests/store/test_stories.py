@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -52,14 +51,6 @@ STORIES = [
 
 class Failed(Exception):
     """Why a transaction is undone."""
-
-
-@pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "ringline.db")
-    await store.open()
-    yield store
-    await store.close()
 
 
 @pytest.mark.parametrize("seed", STORIES)
