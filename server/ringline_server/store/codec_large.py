@@ -1,8 +1,9 @@
 """What a large call has many of, as rows beside the call: a step writes what it changes, not hundreds as they were.
 
 Members, participants, who is gone and each ring's targets are parts; a part is cut into pieces of a few, in its order.
-A piece is written again if one of its few is another object than in the state before: a draft leaves alone what it does
-not change. What is in pieces, ``codec`` leaves out of a large call's own row.
+A piece is written again if one of its few is other than in the state before. A draft leaves alone what it does not
+change, so that hardly any two have to be compared that are not one object. What is in pieces, ``codec`` leaves out of a
+large call's own row.
 """
 
 from __future__ import annotations
