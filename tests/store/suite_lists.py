@@ -86,15 +86,12 @@ def _key(call: Call, order: Order) -> int | None:
 
 def expected_list(calls: Iterable[Call], query: ListQuery) -> list[str]:
     """Return the uids of the whole list, found the slow way."""
-    return [call.uid for call in _sorted([call for call in calls if _listed(call, query)], query)]
-
-
-def _sorted(calls: list[Call], query: ListQuery) -> list[Call]:
-    calls.sort(
+    found = sorted(
+        (call for call in calls if _listed(call, query)),
         key=lambda call: ((key := _key(call, query.order)) is None, key or 0, call.uid),
         reverse=query.order in (Order.CREATED_AT_DESC, Order.UPDATED_AT_DESC),
     )
-    return calls
+    return [call.uid for call in found]
 
 
 def _listed(call: Call, query: ListQuery) -> bool:

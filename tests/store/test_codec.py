@@ -137,7 +137,7 @@ def test_a_large_call_is_the_same_from_its_pieces_whatever_has_changed_since(
             for _ in range(2):
                 store(rows, pieces(before, call))
                 assert bool(rows) <= is_large(call)
-                assert repr(decode_call(encode_call(call), in_order(rows))) == repr(call)
+                assert repr(decode_call(encode_call(call, large=is_large(call)), in_order(rows))) == repr(call)
                 before = call
 
 

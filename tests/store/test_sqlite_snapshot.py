@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from ringline_server.rules.terms import CallState
-from ringline_server.store import sqlite_snapshot, sqlite_transaction
+from ringline_server.store import sqlite_call, sqlite_snapshot, sqlite_transaction
 from ringline_server.store.port import ListQuery, Order
 from ringline_server.store.sqlite_list import list_statements
 from ringline_server.store.sqlite_schema import bring_up_to_date
@@ -37,6 +37,8 @@ def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
         (sqlite_snapshot.CHANGED_IN_STATE, "calls_by_state (state=? AND position>?)"),
         (sqlite_snapshot.ACTIVE_CALLS, "calls_by_state (state=?)"),
         (sqlite_snapshot.CALL_EVENTS, "events_by_call (uid=? AND seq>?)"),
+        (sqlite_call.CALL_BY_NAME, "sqlite_autoindex_calls_2 (type=? AND id=?)"),
+        (sqlite_call._PIECES, "PRIMARY KEY (uid=?)"),
         (sqlite_snapshot.EVENTS, "INTEGER PRIMARY KEY (rowid>?)"),
         (sqlite_transaction._DELETE_EXPIRED, "requests_by_expires_at (expires_at<?)"),
         (sqlite_transaction._SELECT_REQUEST, "PRIMARY KEY (service_id=? AND user_id=? AND request_id=?)"),

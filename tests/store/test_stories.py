@@ -32,7 +32,7 @@ from ringline_server.rules.settings import SECOND
 from ringline_server.rules.terms import CallingState, CallState, Direction
 from ringline_server.rules.viewer import Relation, relation
 from ringline_server.store import codec_large, sqlite_checkpoint
-from ringline_server.store.port import ListQuery, Order, Write
+from ringline_server.store.port import ListQuery, Order, Transaction, Write
 from ringline_server.store.sqlite import SqliteStore
 from tests.rules.world import START, World, inputs
 from tests.store.book import writing
@@ -94,8 +94,8 @@ class Story:
         batch = [write for _ in range(self.chance.choice([1, 1, 2, 4, 8, 14])) for write in self._step()]
         if self.chance.random() < 0.2:
 
-            def fail(transaction: object) -> None:
-                writing(batch)(transaction)  # type: ignore[arg-type]
+            def fail(transaction: Transaction) -> None:
+                writing(batch)(transaction)
                 raise Failed
 
             with pytest.raises(Failed):

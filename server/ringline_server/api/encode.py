@@ -22,8 +22,8 @@ from ringline_server.api.messages import (
     target_field,
     viewer_bytes,
 )
+from ringline_server.api.row import Row
 from ringline_server.api.splice import head, int_field, message_field, text_field
-from ringline_server.row import Row
 from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor, CallType

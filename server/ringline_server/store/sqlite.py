@@ -20,10 +20,11 @@ from ringline_server.store.file_lock import FileLock
 from ringline_server.store.port import CommitUnknown, Snapshot, StoreBroken, StoreError, Transaction
 from ringline_server.store.sqlite_checkpoint import Checkpoints
 from ringline_server.store.sqlite_connection import open_reader, open_writer
+from ringline_server.store.sqlite_errors import describe, is_fatal
 from ringline_server.store.sqlite_schema import bring_up_to_date
 from ringline_server.store.sqlite_snapshot import run_reads
 from ringline_server.store.sqlite_thread import ThreadConnection, run
-from ringline_server.store.sqlite_transaction import describe, is_fatal, run_transaction
+from ringline_server.store.sqlite_transaction import run_transaction
 
 T = TypeVar("T")
 

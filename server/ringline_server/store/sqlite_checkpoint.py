@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import aiosqlite
 
+from ringline_server.store.sqlite_errors import FAILURES
 from ringline_server.store.sqlite_thread import run
 
 PAGES = 4_000
@@ -68,8 +69,7 @@ class Checkpoints:
             await run(self._connection, _move)
             async with self._turn:
                 begun_anew = await run(self._connection, _begin_anew)
-        # Running out of memory in SQLite is a MemoryError in Python.
-        except (sqlite3.Error, MemoryError) as error:
+        except FAILURES as error:
             self._failed(error)
         else:
             if not begun_anew:

@@ -11,6 +11,7 @@ from ringline_server.rules.terms import CallingState, CallState
 from ringline_server.store.codec import decode_events
 from ringline_server.store.port import CallKey, ListQuery, Placed, Snapshot, StoreError, Timer
 from ringline_server.store.sqlite_call import CALL_BY_NAME, CALL_BY_ROW, placed
+from ringline_server.store.sqlite_errors import describe
 from ringline_server.store.sqlite_list import descends, list_statements
 
 T = TypeVar("T")
@@ -49,8 +50,7 @@ def _result(work: Callable[[Snapshot], object], snapshot: Snapshot) -> tuple[obj
 
 
 def _cannot_read(error: sqlite3.Error) -> StoreError:
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    return StoreError(f"cannot read: {name}: {error}")
+    return StoreError(f"cannot read: {describe(error)}")
 
 
 class SqliteSnapshot:

@@ -21,18 +21,13 @@ from ringline_server.store.port import (
     Write,
 )
 from ringline_server.store.sqlite_call import CALL_BY_NAME, placed
+from ringline_server.store.sqlite_errors import FAILURES, code, describe, family
 from ringline_server.store.sqlite_steps import write_steps
 
 T = TypeVar("T")
 
 PURGED = 64
 """How many expired request ids are removed when some are looked for, or twice as many as these."""
-
-# Running out of memory in SQLite is a MemoryError in Python.
-_Failure = (sqlite3.Error, MemoryError)
-
-_PRIMARY = 0xFF
-"""The part of an extended error code that names its family."""
 
 _LOST_SYNC = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 
@@ -49,7 +44,7 @@ def run_transaction(connection: sqlite3.Connection, work: Callable[[Transaction]
     transaction = SqliteTransaction(connection)
     try:
         connection.execute("BEGIN IMMEDIATE")
-    except _Failure as error:
+    except FAILURES as error:
         raise _failure("cannot begin a transaction", error) from error
     try:
         result = work(transaction)
@@ -59,7 +54,7 @@ def run_transaction(connection: sqlite3.Connection, work: Callable[[Transaction]
         raise
     try:
         connection.execute("COMMIT")
-    except _Failure as error:
+    except FAILURES as error:
         raise _after_failed_commit(connection, error) from error
     return result
 
@@ -114,7 +109,7 @@ class SqliteTransaction:
         self.require_sound()
         try:
             yield
-        except _Failure as error:
+        except FAILURES as error:
             self._failure = _failure("a statement failed", error)
             raise self._failure from error
 
@@ -145,7 +140,7 @@ def _request_row(one: Remembered) -> tuple[object, ...]:
 
 def _failure(what: str, error: Exception) -> StoreError:
     """Return the error of a transaction that was certainly not committed."""
-    kind = StoreBroken if _code(error) in _LOST_SYNC else CommitFailed
+    kind = StoreBroken if code(error) in _LOST_SYNC else CommitFailed
     return kind(f"{what}: {describe(error)}")
 
 
@@ -154,7 +149,7 @@ def _roll_back(connection: sqlite3.Connection) -> None:
     try:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-    except _Failure as error:
+    except FAILURES as error:
         raise CommitUnknown(f"cannot roll back: {describe(error)}") from error
 
 
@@ -164,28 +159,11 @@ def _after_failed_commit(connection: sqlite3.Connection, error: Exception) -> St
     An I/O error leaves what is on the disk unknown for good: pages that could not be synced are dropped by the kernel.
     """
     text = f"cannot commit: {describe(error)}"
-    family = _code(error) & _PRIMARY
-    if family == sqlite3.SQLITE_IOERR:
+    if family(error) == sqlite3.SQLITE_IOERR:
         return StoreBroken(text)
-    known = connection.in_transaction or family in _ROLLED_BACK
+    known = connection.in_transaction or family(error) in _ROLLED_BACK
     try:
         _roll_back(connection)
     except CommitUnknown:
         known = False
     return CommitFailed(text) if known else CommitUnknown(text)
-
-
-def _code(error: Exception) -> int:
-    if isinstance(error, MemoryError):
-        return sqlite3.SQLITE_NOMEM
-    return getattr(error, "sqlite_errorcode", -1)
-
-
-def is_fatal(error: Exception) -> bool:
-    """Whether the disk has failed, or what is in the file is none of ours any more."""
-    return _code(error) & _PRIMARY in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
-def describe(error: Exception) -> str:
-    """Return SQLite's name of the error, and its text."""
-    return f"{getattr(error, 'sqlite_errorname', type(error).__name__)}: {error}"
