@@ -17,18 +17,13 @@ _SECOND = 1_000_000
 _ONE_BYTE = 128
 
 
-def _encoded(value: int) -> bytes:
-    out = bytearray()
-    while value >= _ONE_BYTE:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
+_SMALL = tuple(bytes([n]) for n in range(_ONE_BYTE))
 
+# A byte of an integer that goes on, by what is in it.
+_GOING_ON = tuple(bytes([n | _ONE_BYTE]) for n in range(_ONE_BYTE))
 
 # What the sizes of nearly all calls are among.
-_READY = tuple(_encoded(n) for n in range(2048))
-_SMALL = _READY[:_ONE_BYTE]
+_READY = (*_SMALL, *(_GOING_ON[n & 0x7F] + _SMALL[n >> 7] for n in range(_ONE_BYTE, 2048)))
 
 
 class ProtoEnum(Protocol):
@@ -40,9 +35,13 @@ class ProtoEnum(Protocol):
 
 def varint(value: int) -> bytes:
     """Return an integer as protobuf has it; a negative one takes ten bytes, as an int32 or int64 does."""
-    if 0 <= value < len(_READY):
-        return _READY[value]
-    return _encoded(value if value > 0 else value + (1 << 64))
+    if value < 0:
+        value += 1 << 64
+    begun = b""
+    while value >= len(_READY):
+        begun += _GOING_ON[value & 0x7F]
+        value >>= 7
+    return begun + _READY[value]
 
 
 # The tags of a length-delimited and of a varint field, by field number: ours are all below 32.

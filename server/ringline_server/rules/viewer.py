@@ -34,6 +34,10 @@ class ViewerState:
     target_state: TargetState | None = None
     device_id: str = ""
     ring_expires_at: int | None = None
+    last_ring: int = 0
+    """The number of the latest ring that they have a part in; 0 if there is none."""
+    missed: bool = False
+    """Whether they missed that one."""
 
 
 @value
@@ -61,7 +65,8 @@ def _parts(call: Call, user_id: str) -> list[Part]:
 
 def latest_ring(call: Call, user_id: str) -> Part | None:
     """Return the user's part in the latest ring that they have one in."""
-    return next(iter(_parts(call, user_id)), None)
+    parts = _parts(call, user_id)
+    return parts[0] if parts else None
 
 
 def viewer_state(call: Call, user_id: str) -> ViewerState:
@@ -76,19 +81,33 @@ def _view(call: Call, user_id: str) -> ViewerState:
     parts = _parts(call, user_id)
     state = _calling_state(call, user_id, parts)
     mine = user_id == call.created_by_id
+    if not parts:
+        return ViewerState(user_id, None, state, mine)
+    latest, as_target = parts[0]
+    last_ring, missed = latest.number, as_target is not None and as_target.missed
     present = _present(call, parts)
     if present is None:
-        return ViewerState(user_id, None, state, mine)
+        return ViewerState(user_id, None, state, mine, last_ring=last_ring, missed=missed)
     ring, target = present
-    ring_id = call.ring_id(ring.number)
     if target is None:
+        direction, target_state = Direction.OUTGOING, None
         device, expiry = ring.ringer_device_id, _ringer_expiry(ring)
-        return ViewerState(
-            user_id, Direction.OUTGOING, state, mine, ring_id, ring.ringer_id, ring.video, None, device, expiry
-        )
-    device, expiry = target.device_id, _target_expiry(ring, target)
+    else:
+        direction, target_state = Direction.INCOMING, target.state
+        device, expiry = target.device_id, _target_expiry(ring, target)
     return ViewerState(
-        user_id, Direction.INCOMING, state, mine, ring_id, ring.ringer_id, ring.video, target.state, device, expiry
+        user_id,
+        direction,
+        state,
+        mine,
+        call.ring_id(ring.number),
+        ring.ringer_id,
+        ring.video,
+        target_state,
+        device,
+        expiry,
+        last_ring,
+        missed,
     )
 
 
@@ -145,16 +164,13 @@ def relation(call: Call, user_id: str) -> Relation:
 
 def _relation(call: Call, user_id: str) -> Relation:
     view = viewer_state(call, user_id)
-    ring, target = latest_ring(call, user_id) or (None, None)
-    last_ring = 0 if ring is None else ring.number
-    missed = target is not None and target.missed
     member = user_id in call.members
     listed = (
         member
         or view.calling_state is CallingState.JOINED
         or any(ring.ringer_id == user_id and ring.unanswered for ring in call.rings)
     )
-    return Relation(call.ended, view.calling_state, view.direction, last_ring, missed, listed, member)
+    return Relation(call.ended, view.calling_state, view.direction, view.last_ring, view.missed, listed, member)
 
 
 def stop_reason(call: Call, user_id: str, device_id: str, *, watches_joined: bool) -> StopReason | None:
