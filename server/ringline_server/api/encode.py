@@ -151,7 +151,7 @@ class CallEncoder:
         unset for a service itself (W10), and for who may not read the call (W8).
         """
         viewer = b""
-        if not actor.is_service_itself:
+        if actor.user_id:
             viewer = self.viewer(call, actor)
             if not viewer:
                 return (message_field(number, self.cut_call(call)),)
@@ -173,7 +173,7 @@ class CallEncoder:
             (
                 fixed,
                 int_field(5, call.session),
-                int_field(8, CALL_STATES[call.state]),
+                CALL_STATES[call.state],
                 members,
                 custom,
                 message_field(11, self._effective(call)),

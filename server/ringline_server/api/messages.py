@@ -8,6 +8,7 @@ from functools import lru_cache
 from ringline.v1 import call_pb2
 from ringline_server.api.splice import (
     bool_field,
+    enum_fields,
     enum_numbers,
     int_field,
     message_field,
@@ -33,15 +34,25 @@ from ringline_server.rules.terms import (
 )
 from ringline_server.rules.viewer import viewer_state
 
-CALL_STATES = enum_numbers(call_pb2.CallState, "CALL_STATE", CallState)
-_CALLING_STATES = enum_numbers(call_pb2.CallingState, "CALLING_STATE", CallingState)
+CALL_STATES = enum_fields(8, call_pb2.CallState, "CALL_STATE", CallState)
+"""The field of a ``Call``."""
+
 _CAPABILITIES = enum_numbers(call_pb2.Capability, "CAPABILITY", Capability)
-_DIRECTIONS = enum_numbers(call_pb2.CallDirection, "CALL_DIRECTION", Direction)
-_END_REASONS = enum_numbers(call_pb2.EndReason, "END_REASON", EndReason)
-_EVENT_TYPES = enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
-_RING_STATES = enum_numbers(call_pb2.RingState, "RING_STATE", RingState)
-_TARGET_STATES = enum_numbers(call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
-_SKIP_REASONS = enum_numbers(call_pb2.SkipReason, "SKIP_REASON", SkipReason)
+
+# The fields of a ViewerState.
+_DIRECTIONS = enum_fields(2, call_pb2.CallDirection, "CALL_DIRECTION", Direction)
+_CALLING_STATES = enum_fields(3, call_pb2.CallingState, "CALLING_STATE", CallingState)
+_VIEWED_STATES = enum_fields(8, call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
+
+# Of a RingTarget.
+_TARGET_STATES = enum_fields(3, call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
+_SKIP_REASONS = enum_fields(4, call_pb2.SkipReason, "SKIP_REASON", SkipReason)
+
+# Of a CallEvent, of a Ring, and of a Call.
+_EVENT_TYPES = enum_fields(2, call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
+_RING_STATES = enum_fields(5, call_pb2.RingState, "RING_STATE", RingState)
+_RING_END_REASONS = enum_fields(12, call_pb2.EndReason, "END_REASON", EndReason)
+_END_REASONS = enum_fields(21, call_pb2.EndReason, "END_REASON", EndReason)
 
 
 @lru_cache(maxsize=256)
@@ -55,13 +66,13 @@ def viewer_bytes(call: Call, user_id: str, granted: frozenset[Capability]) -> by
     return b"".join(
         (
             text_field(1, view.user_id),
-            int_field(2, _DIRECTIONS[view.direction] if view.direction else 0),
-            int_field(3, _CALLING_STATES[view.calling_state]),
+            _DIRECTIONS[view.direction],
+            _CALLING_STATES[view.calling_state],
             int_field(4, view.created_by_me),
             text_field(5, view.ring_id),
             text_field(6, view.ringer_id),
             int_field(7, view.video),
-            int_field(8, _TARGET_STATES[view.target_state] if view.target_state else 0),
+            _VIEWED_STATES[view.target_state],
             text_field(9, view.device_id),
             timestamp_field(10, view.ring_expires_at),
             _capabilities_field(granted),
@@ -74,14 +85,14 @@ def participant_bytes(one: Participant) -> bytes:
     return text_field(1, one.user_id) + text_field(2, one.device_id) + message_field(3, timestamp(one.joined_at))
 
 
-def target_bytes(target: Target, ring_id: str, skip_reason: int = 0) -> bytes:
+def target_bytes(target: Target, ring_id: str, skip_reason: SkipReason | None = None) -> bytes:
     """Return a ``RingTarget``."""
     return b"".join(
         (
             text_field(1, ring_id),
             text_field(2, target.user_id),
-            int_field(3, _TARGET_STATES[target.state]),
-            int_field(4, skip_reason),
+            _TARGET_STATES[target.state],
+            _SKIP_REASONS[skip_reason],
             int_field(5, target.missed),
             # Of a target that was cancelled it is the canceller's word, which the ring tells.
             text_field(6, target.reason) if target.state is TargetState.REJECTED else b"",
@@ -106,10 +117,9 @@ def participant_field(one: Participant) -> bytes:
 
 def asked_target_bytes(asked: AskedTarget) -> bytes:
     """Return the ``RingTarget`` that tells what became of a member who was asked for."""
-    skip_reason = _SKIP_REASONS[asked.skip_reason] if asked.skip_reason else 0
     if asked.target is not None:
-        return target_bytes(asked.target, asked.ring_id, skip_reason)
-    return text_field(1, asked.ring_id) + text_field(2, asked.user_id) + int_field(4, skip_reason)
+        return target_bytes(asked.target, asked.ring_id, asked.skip_reason)
+    return text_field(1, asked.ring_id) + text_field(2, asked.user_id) + _SKIP_REASONS[asked.skip_reason]
 
 
 def event_bytes(event: Event) -> bytes:
@@ -117,7 +127,7 @@ def event_bytes(event: Event) -> bytes:
     return b"".join(
         (
             int_field(1, event.seq),
-            int_field(2, _EVENT_TYPES[event.type]),
+            _EVENT_TYPES[event.type],
             message_field(3, timestamp(event.time)),
             text_field(4, event.cid),
             text_field(5, event.uid),
@@ -157,7 +167,7 @@ def history_bytes(call: Call) -> bytes:
             timestamp_field(18, call.started_at),
             timestamp_field(19, call.ended_at),
             text_field(20, call.ended_by_id),
-            int_field(21, _END_REASONS[call.end_reason] if call.end_reason else 0),
+            _END_REASONS[call.end_reason],
             timestamp_field(22, call.last_notified_at),
             text_field(23, call.last_notified_by_id),
             int_field(24, call.revision),
@@ -186,14 +196,14 @@ def ring_bytes(ring_id: str, ring: Ring, targets: Iterable[bytes]) -> bytes:
             int_field(2, ring.session),
             text_field(3, ring.ringer_id),
             text_field(4, ring.ringer_device_id),
-            int_field(5, _RING_STATES[ring.state]),
+            _RING_STATES[ring.state],
             int_field(6, ring.video),
             message_field(7, timestamp(ring.started_at)),
             message_field(8, timestamp(ring.expires_at)),
             timestamp_field(9, ring.accepted_at),
             text_field(10, ring.accepted_by_id),
             timestamp_field(11, ring.ended_at),
-            int_field(12, _END_REASONS[ring.end_reason] if ring.end_reason else 0),
+            _RING_END_REASONS[ring.end_reason],
             text_field(13, ring.reason),
             *targets,
         )

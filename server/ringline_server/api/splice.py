@@ -117,6 +117,12 @@ def enum_numbers(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[
     return {term: numbers[f"{prefix}_{term.value}"] for term in terms}
 
 
+def enum_fields(number: int, proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T | None, bytes]:
+    """Return the field ``number`` with every term; nothing for None. Raises as ``enum_numbers`` does."""
+    fields: dict[T | None, bytes] = {None: b""}
+    return fields | {term: int_field(number, value) for term, value in enum_numbers(proto_enum, prefix, terms).items()}
+
+
 def enum_terms(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[int, T]:
     """Return the term of every number of the contract's that has one; unspecified has none."""
     return {number: term for term, number in enum_numbers(proto_enum, prefix, terms).items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from functools import partial
-from typing import TypeVar
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.encode import CallEncoder
@@ -13,7 +12,7 @@ from ringline_server.api.identity import Identity
 from ringline_server.api.port import READY, RequestContext, Send
 from ringline_server.api.requests import watch_request
 from ringline_server.api.rpc import note_actor
-from ringline_server.api.splice import enum_numbers, head, int_field, text_field, timestamp_field
+from ringline_server.api.splice import enum_fields, head, int_field, text_field, timestamp_field
 from ringline_server.clock import Clock
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.hub import MAX_USER_WATCHES, Hub
@@ -40,17 +39,10 @@ from ringline_server.rules.context import Actor, CallType, Context
 from ringline_server.rules.terms import EventType, StopReason
 from ringline_server.store.port import Store
 
-T = TypeVar("T")
-
-
-def _fields(number: int, values: Mapping[T, int]) -> Mapping[T, bytes]:
-    return {one: int_field(number, value) for one, value in values.items()}
-
-
-_KINDS = _fields(1, enum_numbers(call_service_pb2.ChangeKind, "CHANGE_KIND", Kind))
-_CAUSES = _fields(2, enum_numbers(call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType))
-_STOP_REASONS = _fields(3, enum_numbers(call_pb2.StopReason, "STOP_REASON", StopReason))
-_RESET_REASONS = _fields(1, enum_numbers(call_service_pb2.ResetReason, "RESET_REASON", ResetReason))
+_KINDS = enum_fields(1, call_service_pb2.ChangeKind, "CHANGE_KIND", Kind)
+_CAUSES = enum_fields(2, call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
+_STOP_REASONS = enum_fields(3, call_pb2.StopReason, "STOP_REASON", StopReason)
+_RESET_REASONS = enum_fields(1, call_service_pb2.ResetReason, "RESET_REASON", ResetReason)
 
 
 class WatchHandler:
@@ -140,7 +132,7 @@ class WatchHandler:
         return (
             _KINDS[change.kind],
             _CAUSES[cause.type],
-            _STOP_REASONS[reason] if reason else b"",
+            _STOP_REASONS[reason],
             text_field(4, cause.actor_user_id),
             text_field(5, cause.reason),
             *seen,

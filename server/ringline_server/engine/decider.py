@@ -16,13 +16,14 @@ from ringline_server.engine.port import (
     EngineError,
     Outcome,
     Presence,
+    RequestId,
     RequestIdReused,
     Submission,
 )
 from ringline_server.engine.writes import write_of
 from ringline_server.rules.call import Call
 from ringline_server.rules.commands import GetOrCreate, Join, Lose, Tick
-from ringline_server.rules.context import Context
+from ringline_server.rules.context import Actor, Context
 from ringline_server.rules.deadline import next_deadline
 from ringline_server.rules.decide import decide
 from ringline_server.rules.outcome import Answer, Decision, Refusal
@@ -86,7 +87,7 @@ class Decider:
         calls = self._cache.find(keys)
         if missing := keys - calls.keys():
             calls.update(transaction.load_calls(missing))
-        requests = {key for submission in submissions if (key := _request_key(submission)) is not None}
+        requests = {_request_key(one.actor, one.request) for one in submissions if one.request is not None}
         remembered = transaction.load_remembered(requests, self._tell_time()) if requests else {}
         batch = _Batch(Decided(calls=calls), remembered, transaction.head(), self._tell_time, self._context)
         for submission in submissions:
@@ -139,9 +140,9 @@ class _Batch:
         self.decided.results.append(result)
 
     def _result(self, submission: Submission) -> Result:
-        key, command = submission.key, submission.command
+        key, command, request = submission.key, submission.command, submission.request
         call = self.decided.calls.get(key)
-        if (repeat := self._repeat(submission, call)) is not None:
+        if request is not None and (repeat := self._repeat(submission, request, call)) is not None:
             if isinstance(repeat, Outcome) and isinstance(command, Join):
                 self.decided.joined.add((key, submission.actor.user_id, submission.actor.device_id))
             return repeat
@@ -157,12 +158,10 @@ class _Batch:
         self._take(submission, call, decision, context, now)
         return Outcome(decision.call, decision.answer)
 
-    def _repeat(self, submission: Submission, call: Call | None) -> Result | None:
+    def _repeat(self, submission: Submission, request: RequestId, call: Call | None) -> Result | None:
         """Return the answer to a request whose id was used before, or None (X3)."""
-        request_key = _request_key(submission)
-        known = self._remembered.get(request_key) if request_key is not None else None
-        request = submission.request
-        if known is None or request is None:
+        known = self._remembered.get(_request_key(submission.actor, request))
+        if known is None:
             return None
         if (known.method, known.fingerprint, known.call) != (request.method, request.fingerprint, submission.key):
             return RequestIdReused()
@@ -190,21 +189,21 @@ class _Batch:
                 decided.stuck.add(key)
         if isinstance(command, Join):
             decided.joined.add((key, submission.actor.user_id, submission.actor.device_id))
-        request_key = _request_key(submission)
-        if request_key is not None and submission.request is not None:
-            kept = Remembered(
-                key=request_key,
-                method=submission.request.method,
-                fingerprint=submission.request.fingerprint,
-                call=key,
-                answer=decision.answer,
-                expires_at=now + REMEMBERED_FOR,
-            )
-            self._remembered[request_key] = kept
-            decided.remembered.append(kept)
+        if submission.request is not None:
+            self._remember(submission, submission.request, decision.answer, now)
+
+    def _remember(self, submission: Submission, request: RequestId, answer: Answer, now: int) -> None:
+        kept = Remembered(
+            key=_request_key(submission.actor, request),
+            method=request.method,
+            fingerprint=request.fingerprint,
+            call=submission.key,
+            answer=answer,
+            expires_at=now + REMEMBERED_FOR,
+        )
+        self._remembered[kept.key] = kept
+        self.decided.remembered.append(kept)
 
 
-def _request_key(submission: Submission) -> RequestKey | None:
-    if submission.request is None:
-        return None
-    return submission.actor.service_id, submission.actor.user_id, submission.request.id
+def _request_key(actor: Actor, request: RequestId) -> RequestKey:
+    return actor.service_id, actor.user_id, request.id

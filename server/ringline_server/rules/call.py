@@ -109,7 +109,8 @@ class Ring:
     @property
     def open(self) -> bool:
         """Whether a target of it still rings."""
-        return self.next_stop is not None
+        stop = self._next_stop
+        return (self.next_stop if stop == _UNKNOWN else stop) is not None
 
     @property
     def next_stop(self) -> int | None:
