@@ -15,8 +15,7 @@ from ringline_server.api.splice import (
     packed_field,
     text_field,
     texts_field,
-    timestamp,
-    timestamp_field,
+    time_field,
 )
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.outcome import AskedTarget, Event
@@ -74,7 +73,7 @@ def viewer_bytes(call: Call, user_id: str, granted: frozenset[Capability]) -> by
             int_field(7, view.video),
             _VIEWED_STATES[view.target_state],
             text_field(9, view.device_id),
-            timestamp_field(10, view.ring_expires_at),
+            time_field(10, view.ring_expires_at),
             _capabilities_field(granted),
         )
     )
@@ -82,7 +81,7 @@ def viewer_bytes(call: Call, user_id: str, granted: frozenset[Capability]) -> by
 
 def participant_bytes(one: Participant) -> bytes:
     """Return a ``Participant``."""
-    return text_field(1, one.user_id) + text_field(2, one.device_id) + message_field(3, timestamp(one.joined_at))
+    return text_field(1, one.user_id) + text_field(2, one.device_id) + time_field(3, one.joined_at)
 
 
 def target_bytes(target: Target, ring_id: str, skip_reason: SkipReason | None = None) -> bytes:
@@ -97,9 +96,9 @@ def target_bytes(target: Target, ring_id: str, skip_reason: SkipReason | None = 
             # Of a target that was cancelled it is the canceller's word, which the ring tells.
             text_field(6, target.reason) if target.state is TargetState.REJECTED else b"",
             text_field(7, target.device_id),
-            message_field(8, timestamp(target.rung_at)),
-            message_field(9, timestamp(target.updated_at)),
-            message_field(10, timestamp(target.expires_at)),
+            time_field(8, target.rung_at),
+            time_field(9, target.updated_at),
+            time_field(10, target.expires_at),
             int_field(11, target.online_devices),
         )
     )
@@ -128,7 +127,7 @@ def event_bytes(event: Event) -> bytes:
         (
             int_field(1, event.seq),
             _EVENT_TYPES[event.type],
-            message_field(3, timestamp(event.time)),
+            time_field(3, event.time),
             text_field(4, event.cid),
             text_field(5, event.uid),
             int_field(6, event.session),
@@ -153,7 +152,7 @@ def fixed_bytes(call: Call) -> bytes:
             text_field(4, call.uid),
             text_field(6, call.created_by_id),
             text_field(7, call.team),
-            message_field(16, timestamp(call.created_at)),
+            time_field(16, call.created_at),
         )
     )
 
@@ -162,13 +161,13 @@ def history_bytes(call: Call) -> bytes:
     """Return the fields of a ``Call`` that tell when and who."""
     return b"".join(
         (
-            timestamp_field(15, call.starts_at),
-            message_field(17, timestamp(call.updated_at)),
-            timestamp_field(18, call.started_at),
-            timestamp_field(19, call.ended_at),
+            time_field(15, call.starts_at),
+            time_field(17, call.updated_at),
+            time_field(18, call.started_at),
+            time_field(19, call.ended_at),
             text_field(20, call.ended_by_id),
             _END_REASONS[call.end_reason],
-            timestamp_field(22, call.last_notified_at),
+            time_field(22, call.last_notified_at),
             text_field(23, call.last_notified_by_id),
             int_field(24, call.revision),
         )
@@ -182,8 +181,8 @@ def member_bytes(member: Member) -> bytes:
             text_field(1, member.user_id),
             text_field(2, member.role),
             message_field(3, member.custom) if member.custom else b"",
-            message_field(4, timestamp(member.created_at)),
-            message_field(5, timestamp(member.updated_at)),
+            time_field(4, member.created_at),
+            time_field(5, member.updated_at),
         )
     )
 
@@ -198,11 +197,11 @@ def ring_bytes(ring_id: str, ring: Ring, targets: Iterable[bytes]) -> bytes:
             text_field(4, ring.ringer_device_id),
             _RING_STATES[ring.state],
             int_field(6, ring.video),
-            message_field(7, timestamp(ring.started_at)),
-            message_field(8, timestamp(ring.expires_at)),
-            timestamp_field(9, ring.accepted_at),
+            time_field(7, ring.started_at),
+            time_field(8, ring.expires_at),
+            time_field(9, ring.accepted_at),
             text_field(10, ring.accepted_by_id),
-            timestamp_field(11, ring.ended_at),
+            time_field(11, ring.ended_at),
             _RING_END_REASONS[ring.end_reason],
             text_field(13, ring.reason),
             *targets,
@@ -212,8 +211,8 @@ def ring_bytes(ring_id: str, ring: Ring, targets: Iterable[bytes]) -> bytes:
 
 def settings_bytes(settings: Settings) -> bytes:
     """Return a ``CallSettings`` in which everything is set but a limit that is off."""
-    ring = timestamp_field(1, settings.auto_cancel_timeout) + timestamp_field(2, settings.incoming_call_timeout)
-    limits = timestamp_field(1, settings.max_duration) + timestamp_field(2, settings.participant_timeout or None)
+    ring = time_field(1, settings.auto_cancel_timeout) + time_field(2, settings.incoming_call_timeout)
+    limits = time_field(1, settings.max_duration) + time_field(2, settings.participant_timeout or None)
     return (
         message_field(1, ring)
         + message_field(2, limits)

@@ -100,15 +100,16 @@ def _seconds(seconds: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def timestamp(microseconds: int) -> bytes:
-    """Return a ``google.protobuf.Timestamp``; also a ``Duration``, of a length that is not negative."""
+def _time(microseconds: int) -> bytes:
+    """Return a time as a message, with its length before it."""
     seconds, rest = divmod(microseconds, _SECOND)
-    return _seconds(seconds) + int_field(2, rest * 1000)
+    payload = _seconds(seconds) + int_field(2, rest * 1000)
+    return _SMALL[len(payload)] + payload
 
 
-def timestamp_field(number: int, microseconds: int | None) -> bytes:
-    """Return a timestamp or duration field; nothing for None."""
-    return b"" if microseconds is None else message_field(number, timestamp(microseconds))
+def time_field(number: int, microseconds: int | None) -> bytes:
+    """Return a ``google.protobuf.Timestamp``, or a ``Duration`` that is not negative; nothing for None."""
+    return b"" if microseconds is None else _MESSAGE_TAGS[number] + _time(microseconds)
 
 
 def enum_numbers(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T, int]:
