@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -46,6 +47,16 @@ def test_whatever_is_in_a_line_the_line_is_written(odd: object) -> None:
     structlog.get_logger().info("odd", fact=odd)
     (line,) = out.getvalue().splitlines()
     assert json.loads(line)["event"] == "odd"
+
+
+@pytest.mark.parametrize("fact", ["plain", 2**70])
+def test_a_line_says_when_whichever_encoder_wrote_it(fact: object) -> None:
+    out = io.StringIO()
+    configure_logging("info", "json", out)
+    structlog.get_logger().info("ring_began", fact=fact)
+    told = json.loads(out.getvalue())["timestamp"]
+    assert told.endswith("Z")
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(told)) < timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("log_format", ["json", "text"])

@@ -35,6 +35,8 @@ class ProtoEnum(Protocol):
 
 def varint(value: int) -> bytes:
     """Return an integer as protobuf has it; a negative one takes ten bytes, as an int32 or int64 does."""
+    if 0 <= value < len(_READY):
+        return _READY[value]
     if value < 0:
         value += 1 << 64
     begun = b""

@@ -48,14 +48,17 @@ def _text_processors(*, colors: bool) -> list[Processor]:
 
 def _json_line(logger: Any, level: str, line: EventDict) -> str:  # noqa: ANN401 -- a processor of structlog's
     """Return a line as JSON, all in one: every RPC and every step has one, and processors of their own take longer."""
+    now = datetime.now(UTC)
     line["level"] = level
-    line["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    line["timestamp"] = now
     if "exc_info" in line:
         line = structlog.processors.format_exc_info(logger, level, line)
     try:
-        return orjson.dumps(line, default=repr).decode()
+        # It writes a time several times as fast as Python's own formatting does.
+        return orjson.dumps(line, default=repr, option=orjson.OPT_UTC_Z).decode()
     except TypeError:
         # It refuses more than the standard library does: half of a surrogate pair, an integer of more than 64 bits.
+        line["timestamp"] = now.isoformat().replace("+00:00", "Z")
         return json.dumps(line, default=repr)
 
 

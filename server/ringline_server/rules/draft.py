@@ -34,6 +34,7 @@ class Draft:
         """Whether a participation ended in this step by leave, loss or removal."""
         self.over_reason: EndReason | None = None
         """Why the session is over, when a rule has already said so."""
+        self._cid = call.cid
         self._events: list[Event] = []
         self._main: Event | None = None
         self._touched: set[str] | None = set()
@@ -58,7 +59,7 @@ class Draft:
             before.seq + len(self._events) + 1,
             type_,
             self.now,
-            call.cid,
+            self._cid,
             call.uid,
             call.session,
             before.revision + 1,
