@@ -279,6 +279,12 @@ class Call:
             self._known_in = (self.participants, users)
         return users
 
+    def let_in(self, participant: Participant) -> None:
+        """Add a participation, for the draft that has made this call; nothing has to be worked out anew for it."""
+        users = self.users_in | {participant.user_id}
+        self.participants = (*self.participants, participant)
+        self._known_in = (self.participants, users)
+
     @property
     def member_bytes(self) -> int:
         """How many bytes the members' names and ``custom`` have. Worked out once for the same members."""

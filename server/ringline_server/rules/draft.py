@@ -204,7 +204,7 @@ class Draft:
         """Let a user in on a device on which they are not in."""
         call = self.call
         participant = Participant(user_id, device_id, self.now, ring)
-        call.participants = (*call.participants, participant)
+        call.let_in(participant)
         if user_id in call.gone:
             call.gone = {user: gone for user, gone in call.gone.items() if user != user_id}
         call.session_peak = max(call.session_peak, len(call.users_in))
