@@ -26,7 +26,7 @@ from ringline_server.hub.message import (
     TooSlow,
 )
 from ringline_server.hub.token import ResetReason
-from ringline_server.hub.watch import Watch
+from ringline_server.hub.watch import Followed, Watch
 from ringline_server.rules.commands import (
     Cancel,
     Command,
@@ -388,7 +388,18 @@ async def test_W6_what_a_stream_did_not_look_at_while_it_began_does_not_mislead_
     assert not stream.offer(created), "it does not ring yet"
     stream._floor = rung.position
     assert not stream.offer(rung), "that is part of what it began with"
-    assert stream.follow(rejected), "it rings, and another one has declined"
+    assert stream.follow(rejected) is Followed.DUE, "it rings, and another one has declined"
+
+
+async def test_W6_who_is_through_with_a_large_call_is_told_of_it_again_once_it_rings_them_again(desk: Desk) -> None:
+    readers, _ = await large_call_watched(desk)
+    await desk.do("user-0", Reject())
+    assert (await readers["user-0"].change()).kind is Kind.REMOVED
+    await desk.do("user-40", Reject())
+    await desk.do("user-41", Reject())
+    assert await readers["user-0"].quiet()
+    await desk.do("ann", RingMembers(("user-0",)))
+    assert (await readers["user-0"].change()).kind is Kind.ADDED
 
 
 async def large_call_watched(desk: Desk, callees: int = 60) -> tuple[dict[str, Reader], Reader]:

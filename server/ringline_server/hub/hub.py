@@ -18,7 +18,7 @@ from ringline_server.hub.filter import Filter
 from ringline_server.hub.message import Leaving, Replaced, TooManyWatches, TooSlow
 from ringline_server.hub.run import runs_of
 from ringline_server.hub.snapshot import Sight
-from ringline_server.hub.watch import Watch
+from ringline_server.hub.watch import Followed, Watch
 from ringline_server.rules.call import Call
 from ringline_server.rules.context import Actor, CallType
 from ringline_server.store.port import Step, Store
@@ -36,6 +36,10 @@ _SWEEP = 1_000_000
 
 _SLICE = 500
 """How many streams tell what they owe before the event loop goes on with something else."""
+
+# To look one up in its enumeration takes longer than to compare it.
+_DUE = Followed.DUE
+_THROUGH = Followed.THROUGH
 
 _log = structlog.get_logger(__name__)
 
@@ -108,10 +112,7 @@ class Hub:
                     concerned[uid] = dict.fromkeys(self._streams_of(run.users))
                 self._offer(step, concerned[uid], owing)
                 if step is run.first:
-                    crowd = self._crowd(run.whole)
-                    crowd.update(concerned[uid])
-                    others = [watch for watch in crowd if watch not in concerned[uid]]
-                    self._offer(run.whole, others, owing, concerns=False)
+                    self._follow(run.whole, concerned[uid], owing)
             if step.notification is not None:
                 owing.update(dict.fromkeys(self._notified(step)))
             self._position = max(self._position, step.position)
@@ -119,13 +120,33 @@ class Hub:
             # Not at once: the answers to the commands behind the steps go first.
             self._tell_soon(list(owing))
 
-    def _offer(self, step: Step, audience: Iterable[Watch], owing: dict[Watch, None], *, concerns: bool = True) -> None:
+    def _offer(self, step: Step, audience: Iterable[Watch], owing: dict[Watch, None]) -> None:
         for watch in audience:
             try:
-                if watch.offer(step) if concerns else watch.follow(step):
+                if watch.offer(step):
                     owing[watch] = None
             except Exception as error:  # noqa: BLE001 -- it is this stream's, and no other's
                 watch.cut(error)
+
+    def _follow(self, step: Step, concerned: dict[Watch, None], owing: dict[Watch, None]) -> None:
+        """Let all others than those concerned take note of a run's steps as one. Who is through leaves the crowd."""
+        crowd = self._crowd(step)
+        through = []
+        for watch in crowd:
+            if watch in concerned:
+                continue
+            try:
+                followed = watch.follow(step)
+            except Exception as error:  # noqa: BLE001 -- see _offer
+                watch.cut(error)
+                continue
+            if followed is _DUE:
+                owing[watch] = None
+            elif followed is _THROUGH:
+                through.append(watch)
+        for watch in through:
+            del crowd[watch]
+        crowd.update(concerned)
 
     def is_online(self, user_id: str, device_id: str) -> bool:
         """Whether the user's device holds a stream (T6)."""
@@ -193,7 +214,7 @@ class Hub:
         """Return the audience of a large call, which is put together only once as long as nobody new has come to it.
 
         So it is forgotten when a stream comes or goes, and at other steps than those of runs; whom a run concerns has
-        to be added. Some may have nothing to tell of the call any more: they see that for themselves.
+        to be added. Who has nothing to tell of the call before a step concerns them leaves it, once they have seen so.
         """
         crowd = self._crowds.get(step.call.uid)
         if crowd is None:

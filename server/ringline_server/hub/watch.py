@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 from functools import partial
 
 from ringline_server.clock import Clock
@@ -48,6 +49,17 @@ _NOTHING = ("", 0, False)
 
 Tell = Callable[[Told], Awaitable[None] | None]
 """Tells a message to the reader. Returns what has to be awaited before the next one; None if nothing has to."""
+
+
+class Followed(Enum):
+    """What became of a step that does not concern a stream's user."""
+
+    NOTED = auto()
+    """Nothing has to be done for now."""
+    DUE = auto()
+    """``drain`` is due."""
+    THROUGH = auto()
+    """The stream has nothing to tell of the call before a step concerns its user again."""
 
 
 @dataclass(slots=True)
@@ -169,17 +181,19 @@ class Watch:
             self._pending[uid] = _Pending(step.first, step.position, call, known, matches, matches)
         return True
 
-    def follow(self, step: Step) -> bool:
+    def follow(self, step: Step) -> Followed:
         """Take note, as ``offer`` does, of a step of a call of many that does not concern this stream's user."""
-        uid = step.call.uid
-        pending = self._pending.get(uid)
-        if pending is None:
-            last, _, matched = self._matched
+        call = step.call
+        pending = self._pending.get(call.uid)
+        if pending is not None:
+            # It is told in turn, or when it is held back no more.
+            pending.latest, pending.call = step.position, call
+            return Followed.NOTED
+        last, _, matched = self._matched
+        if last == call.uid and not matched:
             # What did not match before does not match now, and is not known to the reader.
-            return (last != uid or matched) and self.offer(step)
-        # It is told in turn, or when it is held back no more.
-        pending.latest, pending.call = step.position, step.call
-        return False
+            return Followed.THROUGH
+        return Followed.DUE if self.offer(step) else Followed.NOTED
 
     def _is_touched(self, step: Step) -> bool:
         """Whether the call may match otherwise than before the step: for a service, by its state alone."""
