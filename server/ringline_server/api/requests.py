@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
 
 from ringline.v1 import call_pb2, call_service_pb2
 from ringline_server.api.splice import enum_terms
@@ -12,7 +11,7 @@ from ringline_server.hub.filter import Filter
 from ringline_server.rules.context import Actor
 from ringline_server.rules.settings import SECOND
 from ringline_server.rules.terms import CallingState, CallState, Direction
-from ringline_server.rules.value import replace
+from ringline_server.rules.value import replace, value
 from ringline_server.store.port import CallKey, ListQuery, Order
 
 MIN_HEARTBEAT = 5 * SECOND
@@ -33,7 +32,7 @@ _ORDER_NUMBERS = {int(number): order for number, order in _ORDERS.items()}
 _USERS_ONLY = "must be left out by a service that names no user: it is about one user's side of a call"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class WatchRequest:
     """A checked ``WatchCallsRequest``."""
 
@@ -45,7 +44,7 @@ class WatchRequest:
     """In microseconds."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PageRequest:
     """Which page of a call's events to return."""
 
@@ -75,7 +74,7 @@ def watch_request(data: bytes, actor: Actor, call_types: Collection[str]) -> Wat
         calling_states=checks.terms("calling_states", request.calling_states, _CALLING_STATES),
         call_states=checks.terms("call_states", request.call_states, _CALL_STATES),
         types=checks.types("types", request.types),
-        cids=frozenset(_cid(checks, f"cids[{i}]", cid) for i, cid in enumerate(checks.few("cids", request.cids))),
+        cids=_cids(checks, request.cids),
     )
     checks.done()
     return WatchRequest(on_device(actor, device_id), filter_, request.resume_token, heartbeat)
@@ -141,6 +140,12 @@ def _check_side(
         checks.bad("directions", _USERS_ONLY)
     if request.calling_states:
         checks.bad("calling_states", _USERS_ONLY)
+
+
+def _cids(checks: Checks, cids: Sequence[str]) -> frozenset[str]:
+    if not cids:
+        return frozenset()
+    return frozenset([_cid(checks, f"cids[{i}]", cid) for i, cid in enumerate(checks.few("cids", cids))])
 
 
 def _cid(checks: Checks, path: str, cid: str) -> str:

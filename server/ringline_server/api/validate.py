@@ -67,6 +67,8 @@ class Checks:
 
     def types(self, path: str, names: Sequence[str]) -> frozenset[str]:
         """Check a filter by call types."""
+        if not names:
+            return frozenset()
         for index, name in enumerate(self.few(path, names)):
             self.type(f"{path}[{index}]", name)
         return frozenset(names)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.message import Change, Kind, TooManyCalls
@@ -12,6 +11,7 @@ from ringline_server.rules.access import readable
 from ringline_server.rules.call import Call
 from ringline_server.rules.context import Actor, CallType
 from ringline_server.rules.terms import CallingState, StopReason
+from ringline_server.rules.value import value
 from ringline_server.rules.viewer import stop_reason
 from ringline_server.store.port import CallKey, Placed, Snapshot
 
@@ -28,7 +28,7 @@ _MAX_ROWS = 5 * MAX_SNAPSHOT_CALLS
 """Rows read before the rest of the filter narrows them."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sight:
     """Whose stream it is and what it shows: everything that decides what to tell of a call."""
 
@@ -61,7 +61,7 @@ class Sight:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Beginning:
     """What was read at ``position``: everything up to it is in ``changes`` or was not for this stream."""
 

@@ -367,11 +367,10 @@ class Watch:
     def _set_floor(self, position: int, present: set[str]) -> None:
         """Forget steps up to ``position``, where the matching calls were ``present``."""
         self._floor = position
-        begun = {uid: one for uid, one in self._pending.items() if one.first <= position < one.latest}
-        later = {uid: one for uid, one in self._pending.items() if one.first > position}
-        for uid, one in begun.items():
-            one.first, one.known = position + 1, uid in present
-        self._pending = begun | later
+        self._pending = {uid: one for uid, one in self._pending.items() if one.latest > position}
+        for uid, one in self._pending.items():
+            if one.first <= position:
+                one.first, one.known = position + 1, uid in present
 
     # The changes.
 
