@@ -43,7 +43,7 @@ class QuerySuite(SuiteFixtures):
         assert await found(*tuple(CallingState), limit=2) == [present[ringing], present[joined]]
         assert await found() == []
 
-    async def test_W4_a_users_changes_are_those_of_their_rows_oldest_first(self, store: Store, book: Book) -> None:
+    async def test_W4_a_users_changes_are_those_of_their_rows_and_of_calls(self, store: Store, book: Book) -> None:
         worlds = [book.world(f"call {number}") for number in range(5)]
         for world in worlds:
             world.create("ann", ["ann", "bob", "cid"], ring=True)
@@ -56,12 +56,24 @@ class QuerySuite(SuiteFixtures):
         await store.transact(book.writing(worlds[2]))
         worlds[3].get("ann", notify=True)
         await store.transact(book.writing(worlds[3]))
-        latest = [placed(book.present[worlds[number].call.uid]) for number in (3, 1)]
-        assert await store.read(lambda s: s.user_changes("bob", since, 10)) == latest
-        assert await store.read(lambda s: s.user_changes("bob", since, 1)) == latest[:1]
-        assert len(await store.read(lambda s: s.user_changes("bob", 0, 10))) == 5
-        assert await store.read(lambda s: s.user_changes("bob", book.head, 10)) == []
-        assert uids(await store.read(lambda s: s.user_changes("cid", since, 10))) == [worlds[2].call.uid]
+
+        async def found(user: str, *states: CallingState, after: int = since, limit: int = 10) -> list[list[str]]:
+            changes = await store.read(lambda s: s.user_changes(user, states, after, limit))
+            for one in (*changes[0], *changes[1]):
+                assert one == placed(book.present[one.call.uid])
+            return [sorted(uids(calls)) for calls in changes]
+
+        def of(*numbers: int) -> list[str]:
+            return sorted(worlds[number].call.uid for number in numbers)
+
+        assert await found("bob") == [of(1, 3), []]
+        assert await found("bob", CallingState.RINGING) == [of(1, 3), of(2)]
+        assert await found("bob", CallingState.JOINED) == [of(1, 3), []]
+        assert await found("bob", *CallingState) == [of(1, 3), of(2)]
+        assert await found("cid", CallingState.RINGING) == [of(2), of(1, 3)]
+        assert sum(map(len, await found("cid", CallingState.RINGING, limit=2))) == 2
+        assert await found("bob", *CallingState, after=0) == [of(0, 1, 2, 3, 4), []]
+        assert await found("bob", *CallingState, after=book.head) == [[], []]
 
     async def test_W4_a_call_that_has_ended_is_among_a_users_changes(self, store: Store, book: Book) -> None:
         world = book.world("standup")
@@ -70,7 +82,8 @@ class QuerySuite(SuiteFixtures):
         since = book.head
         world.end("ann")
         await store.transact(book.writing(world))
-        (found,) = await store.read(lambda s: s.user_changes("bob", since, 10))
+        (found,), others = await store.read(lambda s: s.user_changes("bob", tuple(CallingState), since, 10))
+        assert others == []
         assert found == Placed(book.head, world.call)
 
     # Everybody's calls.

@@ -41,7 +41,7 @@ class WritingSuite(SuiteFixtures):
             assert snapshot.call(("default", "standup")) is None
             assert snapshot.calls([("default", "standup")]) == []
             assert snapshot.user_calls("ann", tuple(CallingState), 10) == []
-            assert snapshot.user_changes("ann", 0, 10) == []
+            assert snapshot.user_changes("ann", tuple(CallingState), 0, 10) == ([], [])
             assert snapshot.calls_in_states(list(CallState), None, 10) == []
             assert snapshot.changed_calls(0, 10) == []
             assert snapshot.list_calls(ListQuery(None)) == []
@@ -146,7 +146,7 @@ class WritingSuite(SuiteFixtures):
         def work(snapshot: Snapshot) -> None:
             assert snapshot.head() == 0
             assert snapshot.changed_calls(0, 10) == []
-            assert snapshot.user_changes("bob", 0, 10) == []
+            assert snapshot.user_changes("bob", tuple(CallingState), 0, 10) == ([], [])
             assert snapshot.events(0, 10) == []
             assert list(snapshot.timers()) == []
 
@@ -185,8 +185,8 @@ class WritingSuite(SuiteFixtures):
             assert snapshot.call_events(world.call.uid, 0, 100) == world.history
             assert snapshot.user_calls("bob", [CallingState.JOINED], 10) == [Placed(book.head, world.call)]
             # The row changed with the accept and no more with the notification.
-            assert len(snapshot.user_changes("bob", accepted - 1, 10)) == 1
-            assert snapshot.user_changes("bob", accepted, 10) == []
+            assert len(snapshot.user_changes("bob", (), accepted - 1, 10)[0]) == 1
+            assert snapshot.user_changes("bob", (), accepted, 10) == ([], [])
 
         await store.read(work)
 

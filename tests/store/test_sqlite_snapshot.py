@@ -27,12 +27,16 @@ def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
     ]
 
 
+_CHANGES = sqlite_snapshot.USER_CHANGES.format("?, ?")
+
+
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
         (sqlite_snapshot.USER_CALLS.format("?, ?"), "call_users_by_state (user_id=? AND calling_state=?)"),
-        (sqlite_snapshot.USER_CHANGES, "call_users_by_state (user_id=? AND calling_state=? AND changed_at>?)"),
-        (sqlite_snapshot.USER_CHANGES, "past_call_users_by_change (user_id=? AND changed_at>?)"),
+        (_CHANGES, "call_users_by_state (user_id=? AND calling_state=? AND changed_at>?)"),
+        (_CHANGES, "past_call_users_by_change (user_id=? AND changed_at>?)"),
+        (_CHANGES, "call_users_by_state (user_id=? AND calling_state=? AND changed_at<?)"),
         (sqlite_snapshot.IN_STATE, "calls_by_state (state=? AND position<?)"),
         (sqlite_snapshot.CHANGED_IN_STATE, "calls_by_state (state=? AND position>?)"),
         (sqlite_snapshot.ACTIVE_CALLS, "calls_by_state (state=?)"),

@@ -205,9 +205,19 @@ class Story:
         )
         assert await pages(self.store, query) == expected_list(self.calls.values(), query)
         after = chance.randint(0, self.head)
-        changed = sorted((at, uid) for (who, uid), (_, at) in self.relations.items() if who == user and at > after)
-        found = await self.store.read(lambda snapshot: snapshot.user_changes(user, after, 99))
-        assert [placed.call.uid for placed in found] == [uid for _, uid in changed]
+        changed = {uid for (who, uid), (_, at) in self.relations.items() if who == user and at > after}
+        own, others = await self.store.read(
+            lambda snapshot: snapshot.user_changes(user, [CallingState.RINGING], after, 99)
+        )
+        assert {placed.call.uid for placed in own} == changed
+        changed_calls = await self.store.read(lambda snapshot: snapshot.changed_calls(after, 99))
+        assert {placed.call.uid for placed in others} == {
+            placed.call.uid
+            for placed in changed_calls
+            if placed.call.uid not in changed
+            and not placed.call.ended
+            and relation(replace(placed.call), user).calling_state is CallingState.RINGING
+        }
         found = await self.store.read(lambda snapshot: snapshot.user_calls(user, [CallingState.RINGING], 99))
         assert {placed.call.uid for placed in found} == {
             call.uid

@@ -112,20 +112,17 @@ def read_resumed(snapshot: Snapshot, sight: Sight, tokens: Tokens, token: str) -
 def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Placed] | None:
     """Return calls that may have to be told of, by uid; None if more has changed than is looked through."""
     limit = MAX_RESUME_CHANGES + 1
-    user = sight.actor.user_id
     if sight.actor.is_service_itself:
         changed = snapshot.changed_calls(since, limit)
-        newer: list[Placed] = []
+        others: list[Placed] = []
     else:
-        changed = snapshot.user_changes(user, since, limit)
-        newer = snapshot.user_calls(user, sight.filter.calling_states, limit)
-        newer = [one for one in newer if one.position > since]
-    if max(len(changed), len(newer)) >= limit:
+        changed, others = snapshot.user_changes(sight.actor.user_id, sight.filter.calling_states, since, limit)
+    if len(changed) + len(others) >= limit:
         return None
     if sight.filter.cids and not sight.actor.is_service_itself:
         return _named_since(snapshot, sight, since, {one.call.uid for one in changed})
-    newer = [one for one in newer if sight.matches(one.call)]
-    return {one.call.uid: one for one in (*changed, *newer) if sight.filter.covers(one.call)}
+    matching = [one for one in others if sight.matches(one.call)]
+    return {one.call.uid: one for one in (*changed, *matching) if sight.filter.covers(one.call)}
 
 
 def _named_since(snapshot: Snapshot, sight: Sight, since: int, changed: set[str]) -> dict[str, Placed]:

@@ -175,8 +175,14 @@ class Snapshot(Protocol):
         Newest change first, at most ``limit``. The cost does not depend on the user's history (W9).
         """
 
-    def user_changes(self, user_id: str, after: int, limit: int) -> list[Placed]:
-        """Return calls whose row for the user changed after the position, oldest change of the row first."""
+    def user_changes(
+        self, user_id: str, states: Collection[CallingState], after: int, limit: int
+    ) -> tuple[list[Placed], list[Placed]]:
+        """Return calls whose row for the user changed after the position, and others that changed after it themselves.
+
+        Of the others, those that are not ENDED and in whose rows the user is in one of the states. In any order, and at
+        most ``limit`` of both together: any of them, if there are more.
+        """
 
     def calls_in_states(self, states: Collection[CallState], before: int | None, limit: int) -> list[Placed]:
         """Return calls of everybody in the states, newest change first, those with a position below ``before``."""
