@@ -101,17 +101,24 @@ def _seconds(seconds: int) -> bytes:
     return int_field(1, seconds)
 
 
-@lru_cache(maxsize=4096)
-def _time(microseconds: int) -> bytes:
+def _new_time(microseconds: int) -> bytes:
     """Return a time as a message, with its length before it."""
     seconds, rest = divmod(microseconds, _SECOND)
     payload = _seconds(seconds) + int_field(2, rest * 1000)
     return _SMALL[len(payload)] + payload
 
 
+_time = lru_cache(maxsize=4096)(_new_time)
+
+
 def time_field(number: int, microseconds: int | None) -> bytes:
     """Return a ``google.protobuf.Timestamp``, or a ``Duration`` that is not negative; nothing for None."""
     return b"" if microseconds is None else _MESSAGE_TAGS[number] + _time(microseconds)
+
+
+def new_time_field(number: int, microseconds: int) -> bytes:
+    """Return a time that is told once: to remember it takes longer, and others would be forgotten for it."""
+    return _MESSAGE_TAGS[number] + _new_time(microseconds)
 
 
 def enum_numbers(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T, int]:

@@ -12,7 +12,7 @@ from ringline_server.api.identity import Identity
 from ringline_server.api.port import READY, RequestContext, Send
 from ringline_server.api.requests import watch_request
 from ringline_server.api.rpc import note_actor
-from ringline_server.api.splice import enum_fields, head, int_field, text_field, time_field
+from ringline_server.api.splice import enum_fields, head, int_field, new_time_field, text_field, time_field
 from ringline_server.clock import Clock
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.hub import MAX_USER_WATCHES, Hub
@@ -98,7 +98,7 @@ class WatchHandler:
     def _tell(self, actor: Actor, send: Send, told: Told) -> Awaitable[None] | None:
         number, body = self._message(actor, told.message)
         size = sum(map(len, body))
-        time = time_field(8, self._clock.now())
+        time = new_time_field(8, self._clock.now())
         sent = send(b"".join((head(number, size), *body, text_field(7, told.token), time)))
         return None if sent is READY else sent
 
