@@ -15,7 +15,7 @@ from ringline_server.api.call_types import BUILT_IN
 from ringline_server.api.custom import custom_bytes
 from ringline_server.api.encode import CallEncoder, shown_rings
 from ringline_server.api.messages import asked_target_bytes, event_bytes, target_bytes, viewer_bytes
-from ringline_server.api.splice import enum_numbers, message_field, time_field, varint
+from ringline_server.api.splice import enum_numbers, message_field, new_time_field, time_field, varint
 from ringline_server.rules.access import capabilities
 from ringline_server.rules.call import Call, Member, Participant, Ring, Target
 from ringline_server.rules.context import Actor
@@ -308,6 +308,7 @@ def test_times_are_protobufs(microseconds: int) -> None:
     plain = pb.Member()
     plain.created_at.FromMicroseconds(microseconds)
     assert time_field(4, microseconds) == message_field(4, plain.created_at.SerializeToString())
+    assert new_time_field(4, microseconds) == time_field(4, microseconds)
 
 
 def test_every_term_has_its_number_in_the_contract() -> None:

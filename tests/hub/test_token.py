@@ -34,6 +34,26 @@ def test_W4_a_token_with_one_letter_changed_is_damaged() -> None:
         assert tokens().decode(bad, 5) is ResetReason.DAMAGED
 
 
+def _with_letters_of_urls() -> str:
+    return next(token for token in map(tokens().encode, range(1000)) if "-" in token and "_" in token)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        tokens().encode(5) + "=",
+        tokens().encode(5) + "==",
+        tokens().encode(5) + "\n",
+        " " + tokens().encode(5),
+        tokens().encode(5)[:20] + "!" + tokens().encode(5)[20:],
+        _with_letters_of_urls().replace("-", "+"),
+        _with_letters_of_urls().replace("_", "/"),
+    ],
+)
+def test_W4_a_token_that_is_written_otherwise_is_damaged(bad: str) -> None:
+    assert tokens().decode(bad, 1000) is ResetReason.DAMAGED
+
+
 def test_W4_another_users_token_starts_again() -> None:
     assert tokens(actor=Actor("bob")).decode(tokens().encode(5), 5) is ResetReason.OTHER_USER
 

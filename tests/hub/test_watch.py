@@ -18,6 +18,7 @@ from ringline_server.hub.message import (
     Heartbeat,
     Kind,
     Leaving,
+    Message,
     Notified,
     Replaced,
     Reset,
@@ -43,7 +44,7 @@ from ringline_server.rules.commands import (
 from ringline_server.rules.commands import MemberInput as Input
 from ringline_server.rules.context import Actor
 from ringline_server.rules.settings import SECOND, SettingsOverride
-from ringline_server.rules.terms import CallingState, CallState, StopReason
+from ringline_server.rules.terms import CallingState, CallState, Direction, StopReason
 from ringline_server.store.port import Step
 from tests.hub.desk import Desk, Reader, open_desk
 
@@ -400,6 +401,50 @@ async def test_W6_who_is_through_with_a_large_call_is_told_of_it_again_once_it_r
     assert await readers["user-0"].quiet()
     await desk.do("ann", RingMembers(("user-0",)))
     assert (await readers["user-0"].change()).kind is Kind.ADDED
+    await desk.do("user-42", Reject())
+    assert (await readers["user-0"].change()).kind is Kind.UPDATED
+
+
+async def test_W6_who_is_through_with_a_large_call_is_not_asked_at_each_step_of_it(desk: Desk) -> None:
+    readers, _ = await large_call_watched(desk)
+    outcome = await desk.do("user-0", Reject())
+    assert (await readers["user-0"].change()).kind is Kind.REMOVED
+    await desk.do("user-40", Reject())
+    crowd = desk.hub._crowds[outcome.call.uid]
+    assert readers["user-0"].watch not in crowd
+    assert readers["user-1"].watch in crowd
+
+
+async def test_W6_who_has_room_is_told_of_anothers_answer_without_waiting(desk: Desk) -> None:
+    told: list[Message] = []
+    watch = desk.hub.watch(Actor("user-3"), Filter.of(), resume_token="", heartbeat=SECOND)
+    stream = asyncio.create_task(watch.run(lambda one: told.append(one.message)))
+    await desk.ring("a", "ann", *(f"user-{number}" for number in range(60)))
+    await desk.do("user-1", Reject())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [one.kind for one in told if isinstance(one, Change)] == [Kind.ADDED, Kind.UPDATED]
+    desk.hub.forget(watch)
+    stream.cancel()
+    await asyncio.wait([stream])
+
+
+@pytest.mark.parametrize("is_present", [True, False])
+async def test_W4_what_was_read_is_forgotten_and_what_came_after_it_stays_in_its_order(
+    desk: Desk, is_present: bool
+) -> None:
+    stream = desk.hub.watch(Actor("bob"), Filter.of(), resume_token="", heartbeat=SECOND)
+    over = (await desk.ring("over")).call
+    begun_ = (await desk.ring("begun")).call
+    floor = await desk.store.read(lambda snapshot: snapshot.head())
+    later = [(await desk.ring(id_)).call for id_ in ("later", "latest")]
+    await touch(desk, "begun")
+    assert list(stream._pending) == [over.uid, begun_.uid, *(one.uid for one in later)]
+    stream._set_floor(floor, {begun_.uid} if is_present else set())
+    assert list(stream._pending) == [begun_.uid, *(one.uid for one in later)]
+    first = stream._pending[begun_.uid]
+    assert (first.first, first.known) == (floor + 1, is_present)
+    assert [stream._pending[one.uid].known for one in later] == [False, False]
 
 
 async def large_call_watched(desk: Desk, callees: int = 60) -> tuple[dict[str, Reader], Reader]:
@@ -626,6 +671,45 @@ async def test_W4_many_changes_that_a_filter_hides_do_not_hide_the_one_it_shows(
         await desk.ring(f"call-{number}")
     resumed = desk.watch("bob", Filter.of(types=frozenset({"default"})), token=token)
     assert (await resumed.next()).message == Reset(ResetReason.TOO_MANY_CHANGES)
+
+
+async def test_W4_many_calls_that_changed_while_the_users_part_did_not_start_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringline_server.hub.snapshot.MAX_RESUME_CHANGES", 3)
+    outgoing = Filter.of(directions=frozenset({Direction.OUTGOING}))
+    for number in range(4):
+        await desk.ring(f"call-{number}")
+    token = await begun(desk.watch("bob", outgoing))
+    for number in range(4):
+        await touch(desk, f"call-{number}")
+    resumed = desk.watch("bob", outgoing, token=token)
+    assert (await resumed.next()).message == Reset(ResetReason.TOO_MANY_CHANGES)
+
+
+async def test_W4_a_call_that_changed_and_does_not_match_is_not_told(desk: Desk) -> None:
+    outgoing = Filter.of(directions=frozenset({Direction.OUTGOING}))
+    await desk.ring()
+    token = await begun(desk.watch("bob", outgoing))
+    await touch(desk)
+    assert (await desk.watch("bob", outgoing, token=token).next()).message == RESUMED
+
+
+async def test_W4_named_calls_are_resumed_whatever_else_has_changed(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ringline_server.hub.snapshot.MAX_RESUME_CHANGES", 3)
+    for number in range(6):
+        await desk.ring(f"call-{number}")
+    named = Filter.of(cids=frozenset({"default:call-0"}))
+    reader = desk.watch("bob", named)
+    await reader.change()
+    token = (await reader.next()).token
+    for number in range(6):
+        await touch(desk, f"call-{number}")
+    resumed = desk.watch("bob", named, token=token)
+    assert (await resumed.change()).call.id == "call-0"
+    assert (await resumed.next()).message == RESUMED
 
 
 async def test_P2_a_made_up_token_does_not_tell_that_a_named_call_exists(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from ringline_server.rules.terms import CallState
+from ringline_server.rules.terms import CallingState, CallState
 from ringline_server.store import sqlite_call, sqlite_snapshot, sqlite_transaction
 from ringline_server.store.port import ListQuery, Order
 from ringline_server.store.sqlite_list import list_statements
@@ -21,22 +21,22 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 
 def plan(connection: sqlite3.Connection, statement: str) -> list[str]:
-    return [
-        row[3]
-        for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * statement.count("?")).fetchall()
-    ]
+    numbered = 3 if "?3" in statement else statement.count("?")
+    return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", [None] * numbered).fetchall()]
 
 
-_CHANGES = sqlite_snapshot.USER_CHANGES.format("?, ?")
+_STATES = [frozenset({CallingState.RINGING}), frozenset(CallingState)]
+_CALLS = [sqlite_snapshot.user_calls_statement(states) for states in _STATES]
+_CHANGES = [sqlite_snapshot.user_changes_statement(states) for states in (frozenset[CallingState](), *_STATES)]
 
 
 @pytest.mark.parametrize(
     ("statement", "index"),
     [
-        (sqlite_snapshot.USER_CALLS.format("?, ?"), "call_users_by_state (user_id=? AND calling_state=?)"),
-        (_CHANGES, "call_users_by_state (user_id=? AND calling_state=? AND changed_at>?)"),
-        (_CHANGES, "past_call_users_by_change (user_id=? AND changed_at>?)"),
-        (_CHANGES, "call_users_by_state (user_id=? AND calling_state=? AND changed_at<?)"),
+        *[(one, "call_users_by_state (user_id=? AND calling_state=?)") for one in _CALLS],
+        *[(one, "call_users_by_state (user_id=? AND calling_state=? AND changed_at>?)") for one in _CHANGES],
+        *[(one, "past_call_users_by_change (user_id=? AND changed_at>?)") for one in _CHANGES],
+        *[(one, "call_users_by_state (user_id=? AND calling_state=? AND changed_at<?)") for one in _CHANGES[1:]],
         (sqlite_snapshot.IN_STATE, "calls_by_state (state=? AND position<?)"),
         (sqlite_snapshot.CHANGED_IN_STATE, "calls_by_state (state=? AND position>?)"),
         (sqlite_snapshot.ACTIVE_CALLS, "calls_by_state (state=?)"),
@@ -54,6 +54,11 @@ def test_W9_no_query_reads_more_rows_than_it_answers_with(
     steps = plan(connection, statement)
     assert any(step.startswith("SEARCH") and step.endswith(index) for step in steps), steps
     assert not any(step.startswith("SCAN") and step != "SCAN u" for step in steps), steps
+
+
+@pytest.mark.parametrize("statement", _CHANGES)
+def test_W4_what_a_user_has_missed_is_not_sorted(connection: sqlite3.Connection, statement: str) -> None:
+    assert not any("TEMP B-TREE" in step for step in plan(connection, statement))
 
 
 @pytest.mark.parametrize("order", list(Order))

@@ -12,6 +12,7 @@ from ringline_server.api.splice import (
     enum_numbers,
     int_field,
     message_field,
+    optional_enum_fields,
     packed_field,
     text_field,
     texts_field,
@@ -39,19 +40,19 @@ CALL_STATES = enum_fields(8, call_pb2.CallState, "CALL_STATE", CallState)
 _CAPABILITIES = enum_numbers(call_pb2.Capability, "CAPABILITY", Capability)
 
 # The fields of a ViewerState.
-_DIRECTIONS = enum_fields(2, call_pb2.CallDirection, "CALL_DIRECTION", Direction)
+_DIRECTIONS = optional_enum_fields(2, call_pb2.CallDirection, "CALL_DIRECTION", Direction)
 _CALLING_STATES = enum_fields(3, call_pb2.CallingState, "CALLING_STATE", CallingState)
-_VIEWED_STATES = enum_fields(8, call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
+_VIEWED_STATES = optional_enum_fields(8, call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
 
 # Of a RingTarget.
 _TARGET_STATES = enum_fields(3, call_pb2.RingTargetState, "RING_TARGET_STATE", TargetState)
-_SKIP_REASONS = enum_fields(4, call_pb2.SkipReason, "SKIP_REASON", SkipReason)
+_SKIP_REASONS = optional_enum_fields(4, call_pb2.SkipReason, "SKIP_REASON", SkipReason)
 
 # Of a CallEvent, of a Ring, and of a Call.
 _EVENT_TYPES = enum_fields(2, call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
 _RING_STATES = enum_fields(5, call_pb2.RingState, "RING_STATE", RingState)
-_RING_END_REASONS = enum_fields(12, call_pb2.EndReason, "END_REASON", EndReason)
-_END_REASONS = enum_fields(21, call_pb2.EndReason, "END_REASON", EndReason)
+_RING_END_REASONS = optional_enum_fields(12, call_pb2.EndReason, "END_REASON", EndReason)
+_END_REASONS = optional_enum_fields(21, call_pb2.EndReason, "END_REASON", EndReason)
 
 
 @lru_cache(maxsize=256)

@@ -16,14 +16,13 @@ T = TypeVar("T", bound=StrEnum)
 _SECOND = 1_000_000
 _ONE_BYTE = 128
 
-
 _SMALL = tuple(bytes([n]) for n in range(_ONE_BYTE))
 
-# A byte of an integer that goes on, by what is in it.
-_GOING_ON = tuple(bytes([n | _ONE_BYTE]) for n in range(_ONE_BYTE))
+# A byte of an integer that is not its last, by its seven bits.
+_NOT_LAST = tuple(bytes([n | _ONE_BYTE]) for n in range(_ONE_BYTE))
 
 # What the sizes of nearly all calls are among.
-_READY = (*_SMALL, *(_GOING_ON[n & 0x7F] + _SMALL[n >> 7] for n in range(_ONE_BYTE, 2048)))
+_READY = (*_SMALL, *(_NOT_LAST[n & 0x7F] + _SMALL[n >> 7] for n in range(_ONE_BYTE, 2048)))
 
 
 class ProtoEnum(Protocol):
@@ -41,7 +40,7 @@ def varint(value: int) -> bytes:
         value += 1 << 64
     begun = b""
     while value >= len(_READY):
-        begun += _GOING_ON[value & 0x7F]
+        begun += _NOT_LAST[value & 0x7F]
         value >>= 7
     return begun + _READY[value]
 
@@ -127,10 +126,16 @@ def enum_numbers(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[
     return {term: numbers[f"{prefix}_{term.value}"] for term in terms}
 
 
-def enum_fields(number: int, proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T | None, bytes]:
-    """Return the field ``number`` with every term; nothing for None. Raises as ``enum_numbers`` does."""
+def enum_fields(number: int, proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T, bytes]:
+    """Return the field ``number`` with every term. Raises as ``enum_numbers`` does."""
+    return {term: int_field(number, value) for term, value in enum_numbers(proto_enum, prefix, terms).items()}
+
+
+def optional_enum_fields(number: int, proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[T | None, bytes]:
+    """Return the same, and nothing for None."""
     fields: dict[T | None, bytes] = {None: b""}
-    return fields | {term: int_field(number, value) for term, value in enum_numbers(proto_enum, prefix, terms).items()}
+    fields.update(enum_fields(number, proto_enum, prefix, terms).items())
+    return fields
 
 
 def enum_terms(proto_enum: ProtoEnum, prefix: str, terms: type[T]) -> Mapping[int, T]:

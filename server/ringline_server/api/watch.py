@@ -12,7 +12,15 @@ from ringline_server.api.identity import Identity
 from ringline_server.api.port import READY, RequestContext, Send
 from ringline_server.api.requests import watch_request
 from ringline_server.api.rpc import note_actor
-from ringline_server.api.splice import enum_fields, head, int_field, new_time_field, text_field, time_field
+from ringline_server.api.splice import (
+    enum_fields,
+    head,
+    int_field,
+    new_time_field,
+    optional_enum_fields,
+    text_field,
+    time_field,
+)
 from ringline_server.clock import Clock
 from ringline_server.hub.filter import Filter
 from ringline_server.hub.hub import MAX_USER_WATCHES, Hub
@@ -41,7 +49,7 @@ from ringline_server.store.port import Store
 
 _KINDS = enum_fields(1, call_service_pb2.ChangeKind, "CHANGE_KIND", Kind)
 _CAUSES = enum_fields(2, call_pb2.CallEventType, "CALL_EVENT_TYPE", EventType)
-_STOP_REASONS = enum_fields(3, call_pb2.StopReason, "STOP_REASON", StopReason)
+_STOP_REASONS = optional_enum_fields(3, call_pb2.StopReason, "STOP_REASON", StopReason)
 _RESET_REASONS = enum_fields(1, call_service_pb2.ResetReason, "RESET_REASON", ResetReason)
 
 

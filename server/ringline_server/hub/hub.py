@@ -37,7 +37,7 @@ _SWEEP = 1_000_000
 _SLICE = 500
 """How many streams tell what they owe before the event loop goes on with something else."""
 
-# To look one up in its enumeration takes longer than to compare it.
+# Looking up an enumeration's member takes longer than comparing it, so it is done once.
 _DUE = Followed.DUE
 _THROUGH = Followed.THROUGH
 
@@ -129,7 +129,10 @@ class Hub:
                 watch.cut(error)
 
     def _follow(self, step: Step, concerned: dict[Watch, None], owing: dict[Watch, None]) -> None:
-        """Let all others than those concerned take note of a run's steps as one. Who is through leaves the crowd."""
+        """Let all but those concerned take note of a run's steps as one.
+
+        Those who are through leave the crowd, and those concerned enter it.
+        """
         crowd = self._crowd(step)
         through = []
         for watch in crowd:
@@ -213,8 +216,8 @@ class Hub:
     def _crowd(self, step: Step) -> dict[Watch, None]:
         """Return the audience of a large call, which is put together only once as long as nobody new has come to it.
 
-        So it is forgotten when a stream comes or goes, and at other steps than those of runs; whom a run concerns has
-        to be added. Who has nothing to tell of the call before a step concerns them leaves it, once they have seen so.
+        It is forgotten when a stream comes or goes, at each sweep, and at steps outside runs. Those whom a run concerns
+        have to be added. A stream that has nothing to tell until a step concerns its user leaves once it has said so.
         """
         crowd = self._crowds.get(step.call.uid)
         if crowd is None:

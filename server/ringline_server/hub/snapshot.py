@@ -19,7 +19,7 @@ MAX_SNAPSHOT_CALLS = 1000
 """With how many calls a user's stream may begin (W9)."""
 
 MAX_RESUME_CHANGES = 1000
-"""More changes than this since a token are answered with a snapshot instead."""
+"""More changes than this since a token, whatever else the filter says of them, are answered with a snapshot instead."""
 
 PAGE = 200
 """How many calls of a service's snapshot are read at once."""
@@ -116,7 +116,9 @@ def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Place
         changed = snapshot.changed_calls(since, limit)
         others: list[Placed] = []
     else:
-        changed, others = snapshot.user_changes(sight.actor.user_id, sight.filter.calling_states, since, limit)
+        # Named calls are looked up by their names; of others only what may have ended for the viewer matters then.
+        states = frozenset[CallingState]() if sight.filter.cids else sight.filter.calling_states
+        changed, others = snapshot.user_changes(sight.actor.user_id, states, since, limit)
     if len(changed) + len(others) >= limit:
         return None
     if sight.filter.cids and not sight.actor.is_service_itself:

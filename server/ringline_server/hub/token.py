@@ -19,7 +19,7 @@ from ringline_server.rules.context import Actor
 _VERSION = 1
 _FORMAT = struct.Struct(">B8s8s8sBHQ")
 
-# Of base64: URLs have letters of their own for two.
+# URL-safe base64 has other letters for two of the 64.
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
@@ -57,7 +57,8 @@ class Tokens:
         except ValueError:
             return ResetReason.DAMAGED
         body, checksum = raw[:-4], raw[-4:]
-        # There is one way to write a token: base64 itself is read as if what it does not know were not there.
+        # A token can be written in one way only: the decoder skips characters that are not base64, so what was read is
+        # encoded again and compared.
         if _text(raw) != token or len(body) != _FORMAT.size or zlib.crc32(body).to_bytes(4, "big") != checksum:
             return ResetReason.DAMAGED
         version, epoch, viewer, filter_digest, shards, shard, position = _FORMAT.unpack(body)

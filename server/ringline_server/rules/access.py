@@ -37,7 +37,7 @@ def in_team(call: Call, actor: Actor) -> bool:
 
 def capabilities(call: Call, actor: Actor, call_type: CallType) -> frozenset[Capability]:
     """Return what a viewer may do on a call (P1)."""
-    # Nearly all are users, and nearly no call has a team: what follows is asked many times a command.
+    # Asked many times a command, so the usual case comes first: a user, and a call without a team.
     if not actor.user_id and actor.is_service_itself:
         return SERVICE_CAPABILITIES
     if call.team and not in_team(call, actor):

@@ -280,7 +280,7 @@ class Call:
         return users
 
     def let_in(self, participant: Participant) -> None:
-        """Add a participation, for the draft that has made this call; nothing has to be worked out anew for it."""
+        """Add a participation to a draft's own copy; ``users_in`` is carried on instead of found anew."""
         users = self.users_in | {participant.user_id}
         self.participants = (*self.participants, participant)
         self._known_in = (self.participants, users)

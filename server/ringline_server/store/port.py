@@ -181,7 +181,7 @@ class Snapshot(Protocol):
         """Return calls whose row for the user changed after the position, and others that changed after it themselves.
 
         Of the others, those that are not ENDED and in whose rows the user is in one of the states. In any order, and at
-        most ``limit`` of both together: any of them, if there are more.
+        most ``limit`` of both together: if there are as many, some may be missing.
         """
 
     def calls_in_states(self, states: Collection[CallState], before: int | None, limit: int) -> list[Placed]:

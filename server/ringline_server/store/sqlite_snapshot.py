@@ -87,16 +87,16 @@ class SqliteSnapshot:
     def user_calls(self, user_id: str, states: Collection[CallingState], limit: int) -> list[Placed]:
         if not states:
             return []
-        statement = _user_calls(frozenset(states))
+        statement = user_calls_statement(frozenset(states))
         return self._placed(row for _, row in self._execute(statement, (user_id, limit)).fetchall())
 
     def user_changes(
         self, user_id: str, states: Collection[CallingState], after: int, limit: int
     ) -> tuple[list[Placed], list[Placed]]:
-        statement = _user_changes(frozenset(states))
+        statement = user_changes_statement(frozenset(states))
         own: list[Placed] = []
         others: list[Placed] = []
-        for row in self._execute(statement, (*(user_id, after) * 3, after, limit)).fetchall():
+        for row in self._execute(statement, (user_id, after, limit)).fetchall():
             (own if row[4] else others).append(placed(self._connection, row[:4]))
         return own, others
 
@@ -142,43 +142,50 @@ class SqliteSnapshot:
         return [placed(self._connection, self._execute(CALL_BY_ROW, (row,)).fetchone()) for row in rows]
 
 
-# These only pick and sort rows, from indexes as far as can be; what is left is then read whole. CROSS JOIN and
+# Most of these only pick and sort rows, from indexes as far as can be; what is left is then read whole. CROSS JOIN and
 # INDEXED BY hold the planner to the index that makes the cost independent of a user's history (W9).
 
-USER_CALLS = (
+_USER_CALLS = (
     "SELECT c.position, c.rowid FROM call_users AS u INDEXED BY call_users_by_state CROSS JOIN calls AS c "
     "ON c.uid = u.uid WHERE u.user_id = ? AND u.calling_state IN ({}) ORDER BY c.position DESC LIMIT ?"
 )
 
 
 @cache
-def _user_calls(states: frozenset[CallingState]) -> str:
-    """Return the statement with the states in it: to hand them over with each read takes as long as a third of it."""
-    return USER_CALLS.format(_named(states))
+def user_calls_statement(states: frozenset[CallingState]) -> str:
+    """Return the statement with the states in it: binding them at each read takes a third of the read's time."""
+    return _USER_CALLS.format(_named(states))
 
 
 def _named(states: Iterable[CallingState]) -> str:
     return ", ".join([repr(str(state)) for state in states])
 
 
-# All states, named: with them the index is searched for what is newer. Not sorted: for the users of whom there is
-# nothing, which is nearly all, preparing to sort takes as long as all the rest.
-USER_CHANGES = (
-    "SELECT c.position, c.uid, c.large, c.body, u.is_own FROM ("  # noqa: S608 -- the rules' own words
-    "SELECT 1 AS is_own, uid FROM call_users INDEXED BY call_users_by_state WHERE user_id = ? "
-    f"AND calling_state IN ({_named(CallingState)}) AND changed_at > ? "
+# All states, named: with them the index is searched for what is newer. Not sorted: for nearly all users nothing is
+# found, and then preparing to sort would take as long as all the rest.
+_OWN_CHANGES = (
+    "SELECT 1 AS is_own, uid FROM call_users INDEXED BY call_users_by_state WHERE user_id = ?1 "  # noqa: S608 -- see above
+    f"AND calling_state IN ({_named(CallingState)}) AND changed_at > ?2 "
     "UNION ALL "
-    "SELECT 1, uid FROM past_call_users INDEXED BY past_call_users_by_change WHERE user_id = ? AND changed_at > ? "
-    "UNION ALL "
+    "SELECT 1, uid FROM past_call_users INDEXED BY past_call_users_by_change WHERE user_id = ?1 AND changed_at > ?2"
+)
+
+# Calls that changed while the user's row did not.
+_OTHER_CHANGES = (
+    " UNION ALL "
     "SELECT 0, o.uid FROM call_users AS o INDEXED BY call_users_by_state CROSS JOIN calls AS p ON p.uid = o.uid "
-    "WHERE o.user_id = ? AND o.calling_state IN ({}) AND o.changed_at <= ? AND p.position > ? LIMIT ?"
-    ") AS u CROSS JOIN calls AS c ON c.uid = u.uid"
+    "WHERE o.user_id = ?1 AND o.calling_state IN ({}) AND o.changed_at <= ?2 AND p.position > ?2"
 )
 
 
 @cache
-def _user_changes(states: frozenset[CallingState]) -> str:
-    return USER_CHANGES.format(_named(states))
+def user_changes_statement(states: frozenset[CallingState]) -> str:
+    """Return the statement with the states in it; its parameters are user, position and limit."""
+    changes = _OWN_CHANGES + (_OTHER_CHANGES.format(_named(states)) if states else "")
+    return (
+        f"SELECT c.position, c.uid, c.large, c.body, u.is_own FROM ({changes} LIMIT ?3) AS u "  # noqa: S608 -- see above
+        "CROSS JOIN calls AS c ON c.uid = u.uid"
+    )
 
 
 # One statement for each state, merged by the caller: SQLite would sort all rows of all the states.
