@@ -116,7 +116,7 @@ def _rows_since(snapshot: Snapshot, sight: Sight, since: int) -> dict[str, Place
         changed = snapshot.changed_calls(since, limit)
         others: list[Placed] = []
     else:
-        # Named calls are looked up by their names; of others only what may have ended for the viewer matters then.
+        # Named calls are looked up by their names: of them it only matters whether the user's own part has changed.
         states = frozenset[CallingState]() if sight.filter.cids else sight.filter.calling_states
         changed, others = snapshot.user_changes(sight.actor.user_id, states, since, limit)
     if len(changed) + len(others) >= limit:
