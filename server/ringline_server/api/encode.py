@@ -151,7 +151,7 @@ class CallEncoder:
         unset for a service itself (W10), and for who may not read the call (W8).
         """
         viewer = b""
-        if actor.user_id or not actor.service_id:
+        if not actor.is_service_itself:
             viewer = self.viewer(call, actor)
             if not viewer:
                 return (message_field(number, self.cut_call(call)),)

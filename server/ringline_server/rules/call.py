@@ -109,8 +109,7 @@ class Ring:
     @property
     def open(self) -> bool:
         """Whether a target of it still rings."""
-        stop = self._next_stop
-        return (self.next_stop if stop == _UNKNOWN else stop) is not None
+        return self.next_stop is not None
 
     @property
     def next_stop(self) -> int | None:

@@ -164,7 +164,7 @@ def _named(states: Iterable[CallingState]) -> str:
 # All states, named: with them the index is searched for what is newer. Not sorted: for nearly all users nothing is
 # found, and then preparing to sort would take as long as all the rest.
 _OWN_CHANGES = (
-    "SELECT 1 AS is_own, uid FROM call_users INDEXED BY call_users_by_state WHERE user_id = ?1 "  # noqa: S608 -- see above
+    "SELECT 1 AS is_own, uid FROM call_users INDEXED BY call_users_by_state WHERE user_id = ?1 "  # noqa: S608 -- the rules' own words
     f"AND calling_state IN ({_named(CallingState)}) AND changed_at > ?2 "
     "UNION ALL "
     "SELECT 1, uid FROM past_call_users INDEXED BY past_call_users_by_change WHERE user_id = ?1 AND changed_at > ?2"
@@ -183,7 +183,7 @@ def user_changes_statement(states: frozenset[CallingState]) -> str:
     """Return the statement with the states in it; its parameters are user, position and limit."""
     changes = _OWN_CHANGES + (_OTHER_CHANGES.format(_named(states)) if states else "")
     return (
-        f"SELECT c.position, c.uid, c.large, c.body, u.is_own FROM ({changes} LIMIT ?3) AS u "  # noqa: S608 -- see above
+        f"SELECT c.position, c.uid, c.large, c.body, u.is_own FROM ({changes} LIMIT ?3) AS u "  # noqa: S608 -- as above
         "CROSS JOIN calls AS c ON c.uid = u.uid"
     )
 
